@@ -1,0 +1,14 @@
+package jobcenter
+
+// Executor carries out runs, with a limit of how many at once. The scheduler
+// reserves a place before it claims a run and uses or returns it afterwards.
+// Methods are safe for concurrent use.
+type Executor interface {
+	// Reserve sets aside up to n places and returns how many it got, 0 to n.
+	Reserve(n int) int
+	// Release returns n reserved places.
+	Release(n int)
+	// Execute calls work in one reserved place, without waiting for it, and
+	// frees the place when work has returned.
+	Execute(work func())
+}
