@@ -56,8 +56,10 @@ type JobStore interface {
 	Claim(ctx context.Context, tasks []string, now time.Time, limit int, decide func(job Job, active int) Decision) ([]Claimed, error)
 	// TakeQueued takes up to limit queued runs of these tasks and this
 	// executor, earliest fire time first, and in one transaction replaces
-	// each by what start returns for it. A queued run whose job is gone is
-	// ended as skipped with ReasonRemoved and not passed to start.
+	// each by what start returns for it. Passed over are runs whose job has
+	// MaxInstances running already, those taken just before included. A
+	// queued run whose job is gone is ended as skipped with ReasonRemoved and
+	// not passed to start.
 	// Returned are the runs that start was asked about, as they are now.
 	TakeQueued(ctx context.Context, tasks []string, executor string, limit int, start func(job Job, run Run) Run) ([]Claimed, error)
 	// Record writes output and ends of runs, all or nothing. What belongs to
@@ -110,7 +112,7 @@ type Claimed struct {
 type Records struct {
 	Output []Chunk
 	Drops  []Drop // applied after Output
-	Ends   []Run  // applied last: State, Reason, Message, EndedAt, ExitCode, OutputSize, OutputKept are taken
+	Ends   []Run  // applied last: State, Reason, Message, StartedAt, EndedAt, ExitCode, OutputSize, OutputKept are taken
 }
 
 // Chunk is a piece of a run's output.
