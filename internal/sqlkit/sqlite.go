@@ -1,0 +1,101 @@
+package sqlkit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite", in pure Go
+)
+
+const (
+	// sqliteReaders is how many connections read at once. Each may hold
+	// sqliteCache of pages.
+	sqliteReaders = 4
+	// sqliteIdleReaders stay open between requests.
+	sqliteIdleReaders = 2
+	// sqliteReaderIdle is for how long an idle reader keeps its cache.
+	sqliteReaderIdle = time.Minute
+)
+
+// sqlitePath reads what follows "sqlite:" in a URL.
+func sqlitePath(rest string) (string, error) {
+	if strings.ContainsAny(rest, "?#") {
+		return "", fmt.Errorf("database URL: sqlite:%s: parameters are not supported, %s", rest, allowedURLs)
+	}
+	path, ok := strings.CutPrefix(rest, "//")
+	if ok && !strings.HasPrefix(path, "/") {
+		return "", fmt.Errorf("database URL: sqlite:%s: a host is not supported, allowed: sqlite:PATH or sqlite:///ABSOLUTE/PATH", rest)
+	}
+	return path, nil
+}
+
+// openSQLite opens a database file.
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	switch path {
+	case "":
+		return nil, fmt.Errorf("database URL: the path is empty, %s", allowedURLs)
+	case ":memory:":
+		return nil, errors.New("database URL: a database in memory is not supported; use jobcenter's memory store")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := createPrivate(path); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db := &DB{Dialect: SQLite}
+	// WAL lets readers go on beside the writer; FULL makes every commit
+	// survive a loss of power. The journal is cut back once it has grown.
+	db.Write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=journal_size_limit(67108864)"))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	db.Write.SetMaxOpenConns(1)
+	db.Read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Write.Close())
+	}
+	db.Read.SetMaxOpenConns(sqliteReaders)
+	db.Read.SetMaxIdleConns(sqliteIdleReaders)
+	db.Read.SetConnMaxIdleTime(sqliteReaderIdle)
+	// The writer first: it makes the file a WAL database.
+	for _, pool := range []*sql.DB{db.Write, db.Read} {
+		if err := pool.PingContext(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
+		}
+	}
+	return db, nil
+}
+
+// sqliteDSN writes the driver's name of a file with the settings that all
+// connections share and those given.
+func sqliteDSN(path string, settings ...string) string {
+	all := append([]string{"_pragma=busy_timeout(10000)", "_pragma=cache_size(-4000)"}, settings...)
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: strings.Join(all, "&")}
+	return name.String()
+}
+
+// createPrivate makes an empty file of mode 0600 where there is none yet;
+// SQLite gives the files that it puts beside it the same mode.
+func createPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		// Opened once so that a file that cannot be used is named by its
+		// own error and not by a code of SQLite's.
+		file, err = os.OpenFile(path, os.O_RDWR, 0)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
