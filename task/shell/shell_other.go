@@ -1,0 +1,4 @@
+//go:build !unix
+
+// Package shell is the task that runs a command with /bin/sh. It needs a Unix.
+package shell
