@@ -4,6 +4,33 @@
 // I/O, so it may be shared between goroutines, asked twice, and asked about
 // any instant in the past or the future. What is remembered about a job (its
 // next fire time, its runs) lives in the job store.
+//
+// There are four kinds. [Cron] has a field for each part of a date, with
+// APScheduler's expressions; [Crontab] is the text of a line of Unix crontab;
+// [Interval] fires every so often; [Date] fires once. All have a JSON form,
+// which [Parse] reads and [Marshal] writes, and words, which [Describe] gives.
+//
+// # Daylight saving
+//
+// Cron and crontab plans are wall-clock times in a time zone. Where a zone's
+// clocks are turned forward, the wall times in the gap do not exist; where
+// they are turned back, some come twice.
+//
+//   - A plan of fixed times fires once for each: at the first instant after
+//     the gap (once, however many of its times fell into the gap), and at the
+//     first of two occurrences.
+//   - A plan whose second, minute or hour field begins with * means "every so
+//     often" and follows elapsed time: it fires at both occurrences, and
+//     nothing is made up for a gap. Fields that an expression does not have,
+//     such as the second of a crontab of five fields, do not count; those that
+//     [Cron] fills in with * do.
+//
+// So "30 2 * * *" fires once every day, "30 * * * *" every 60 minutes, and
+// "*/10 30 2 * * *" every 10 seconds of each minute that the clocks call
+// 02:30. This is the rule of Debian's cron, which has no seconds, and which fires
+// for each of several times in a gap.
+//
+// Intervals are elapsed time always: one day is 24 hours.
 package trigger
 
 import "time"
@@ -14,4 +41,36 @@ type Trigger interface {
 	// the trigger's time zone. ok is false when there is none; fire is then
 	// the zero time.
 	Next(after time.Time) (fire time.Time, ok bool)
+}
+
+// Type returns the kind of a trigger as its JSON form names it: "cron",
+// "crontab", "interval" or "date"; "" for one that is not of this package.
+func Type(t Trigger) string {
+	switch t.(type) {
+	case *Cron:
+		return "cron"
+	case *Crontab:
+		return "crontab"
+	case *Interval:
+		return "interval"
+	case *Date:
+		return "date"
+	}
+	return ""
+}
+
+// Zone returns the time zone that a trigger computes in, UTC for one that is
+// not of this package.
+func Zone(t Trigger) *time.Location {
+	switch t := t.(type) {
+	case *Cron:
+		return t.zone
+	case *Crontab:
+		return t.zone
+	case *Interval:
+		return t.zone
+	case *Date:
+		return t.zone
+	}
+	return time.UTC
 }
