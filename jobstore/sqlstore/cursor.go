@@ -1,0 +1,72 @@
+package sqlstore
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+
+	"github.com/huandu/go-sqlbuilder"
+	"github.com/jobcenter-go/jobcenter"
+)
+
+// cursor says where a page ended. It names the list, so that it is of no use
+// in another one.
+type cursor struct {
+	List   string `json:"l"`
+	Part   int    `json:"p,omitempty"`
+	Text   string `json:"t,omitempty"` // the last row's key, if it is a text,
+	Number *int64 `json:"n,omitempty"` // or else a number
+	ID     string `json:"i,omitempty"`
+	Seq    int64  `json:"s,omitempty"`
+}
+
+func (c cursor) encode() string {
+	data, _ := json.Marshal(c) // texts and numbers cannot fail
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+func decodeCursor(text, list string) (cursor, error) {
+	if text == "" {
+		return cursor{}, nil
+	}
+	data, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return cursor{}, jobcenter.ErrBadCursor
+	}
+	var c cursor
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&c) != nil || c.List != list || c.Part < 0 || c.encode() != text {
+		return cursor{}, jobcenter.ErrBadCursor
+	}
+	return c, nil
+}
+
+// set notes the last row of a list of jobs.
+func (c *cursor) set(part int, key any, id string) {
+	c.Part, c.Text, c.Number, c.ID = part, "", nil, id
+	switch key := key.(type) {
+	case int64:
+		c.Number = &key
+	case string:
+		c.Text = key
+	}
+}
+
+// where keeps the jobs that come after the cursor. In a part whose keys are
+// all NULL, the id alone tells.
+func (c cursor) where(sb *sqlbuilder.SelectBuilder, column, id string, desc, null bool) {
+	sign := " > "
+	if desc {
+		sign = " < "
+	}
+	if null || column == id {
+		sb.Where(id + sign + sb.Var(c.ID))
+		return
+	}
+	var key any = c.Text
+	if c.Number != nil {
+		key = *c.Number
+	}
+	sb.Where("(" + column + ", " + id + ")" + sign + "(" + sb.Var(key) + ", " + sb.Var(c.ID) + ")")
+}

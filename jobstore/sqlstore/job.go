@@ -1,0 +1,253 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/trigger"
+)
+
+// jobColumns are what scanJob reads, for lists; queries.sql has the same.
+const jobColumns = "seq, id, version, next_fire_time, paused, quarantine, created_at, updated_at, misfire_grace, " +
+	"max_instances, timeout, coalesce, overlap, task, executor, name, trigger_json, args, tags"
+
+// storedJob is a row of the table.
+type storedJob struct {
+	jobcenter.Job
+	seq         int64
+	triggerJSON string
+	// unreadable says why the row cannot be decoded, although it is not in
+	// quarantine yet.
+	unreadable string
+}
+
+// scanJob reads the columns of a job and then those of more. A row that cannot
+// be decoded is no error: the job has no trigger then, and is quarantined.
+func (s *Store) scanJob(row scanner, more ...any) (storedJob, error) {
+	var (
+		job              storedJob
+		next             sql.NullInt64
+		created, updated int64
+		args, tags       string
+	)
+	dest := append([]any{
+		&job.seq, &job.ID, &job.Version, &next, &job.Paused, &job.Quarantine, &created, &updated, &job.MisfireGrace,
+		&job.MaxInstances, &job.Timeout, &job.Coalesce, &job.Overlap, &job.Task, &job.Executor, &job.Name,
+		&job.triggerJSON, &args, &tags,
+	}, more...)
+	if err := row.Scan(dest...); err != nil {
+		return storedJob{}, err
+	}
+	job.NextFireTime = instant(next)
+	job.CreatedAt, job.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	if args != "" {
+		job.Args = json.RawMessage(args)
+	}
+	var err error
+	if job.Trigger, err = s.triggers.parse(job.triggerJSON); err != nil {
+		job.Trigger = nil
+		job.unreadable = "trigger: " + err.Error()
+	}
+	if tags != "[]" {
+		if err := json.Unmarshal([]byte(tags), &job.Tags); err != nil {
+			job.unreadable = "tags: " + err.Error()
+		}
+	}
+	if job.unreadable != "" && job.Quarantine == "" {
+		job.Quarantine = job.unreadable
+		job.NextFireTime = time.Time{}
+	}
+	return job, nil
+}
+
+// jobValues are the values of a job's row but for the id, in the order of
+// update_job. stored is the trigger's text as it was, for a job whose trigger
+// could not be read and was not replaced.
+func jobValues(job jobcenter.Job, stored string) ([]any, error) {
+	text := stored
+	if job.Trigger != nil || stored == "" {
+		data, err := trigger.Marshal(job.Trigger)
+		if err != nil {
+			return nil, fmt.Errorf("trigger: %w", err)
+		}
+		text = string(data)
+	}
+	tags := jsonList(job.Tags)
+	return []any{
+		job.Version, micros(job.NextFireTime), job.Paused, job.Quarantine, job.CreatedAt.UnixMicro(), job.UpdatedAt.UnixMicro(),
+		int64(job.MisfireGrace), job.MaxInstances, int64(job.Timeout), string(job.Coalesce), string(job.Overlap), job.Task,
+		job.Executor, job.Name, text, string(job.Args), tags, searchText(job),
+	}, nil
+}
+
+// asStored is a job as the store would return it.
+func asStored(job jobcenter.Job) jobcenter.Job {
+	for _, t := range []*time.Time{&job.NextFireTime, &job.CreatedAt, &job.UpdatedAt} {
+		*t = t.UTC().Truncate(time.Microsecond)
+	}
+	return job
+}
+
+// searchText is what the words of a search are looked for in.
+func searchText(job jobcenter.Job) string {
+	parts := []string{job.ID, job.Name, string(job.Args)}
+	if bytes.ContainsRune(job.Args, '\\') {
+		// Escapes stand for what a person would type, such as "&&".
+		var value any
+		if json.Unmarshal(job.Args, &value) == nil {
+			parts = appendStrings(parts, value)
+		}
+	}
+	return strings.ToLower(strings.Join(append(parts, job.Tags...), "\n"))
+}
+
+// appendStrings appends all strings in a JSON value.
+func appendStrings(list []string, value any) []string {
+	switch value := value.(type) {
+	case string:
+		return append(list, value)
+	case []any:
+		for _, element := range value {
+			list = appendStrings(list, element)
+		}
+	case map[string]any:
+		for key, element := range value {
+			list = appendStrings(append(list, key), element)
+		}
+	}
+	return list
+}
+
+// AddJob stores a new job as it is given. ErrConflict if the id is taken.
+func (s *Store) AddJob(ctx context.Context, job jobcenter.Job) error {
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		values, err := jobValues(job, "")
+		if err != nil {
+			return err
+		}
+		result, err := tx.StmtContext(ctx, s.insertJob).ExecContext(ctx, append([]any{job.ID}, values...)...)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, fmt.Errorf("the id is taken: %w", jobcenter.ErrConflict))
+		}
+		return s.writeTags(ctx, tx, job)
+	})
+	if err != nil {
+		return fmt.Errorf("sqlstore: add job %q: %w", job.ID, err)
+	}
+	return nil
+}
+
+func (s *Store) writeTags(ctx context.Context, tx *sql.Tx, job jobcenter.Job) error {
+	if len(job.Tags) == 0 {
+		return nil
+	}
+	_, err := tx.StmtContext(ctx, s.insertTags).ExecContext(ctx, job.ID)
+	return err
+}
+
+// Job returns one job; ErrJobNotFound.
+func (s *Store) Job(ctx context.Context, id string) (jobcenter.Job, error) {
+	job, _, err := s.oneJob(s.job.QueryRowContext(ctx, id))
+	if err != nil {
+		return jobcenter.Job{}, fmt.Errorf("sqlstore: get job %q: %w", id, err)
+	}
+	return job.Job, nil
+}
+
+// oneJob reads a job and how many runs of it go on.
+func (s *Store) oneJob(row *sql.Row) (job storedJob, active int, err error) {
+	job, err = s.scanJob(row, &active)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = jobcenter.ErrJobNotFound
+	}
+	return job, active, err
+}
+
+// UpdateJob lets change decide what becomes of a job; see jobcenter.JobStore.
+// A run whose job and fire time are in the ledger already is an ErrConflict.
+func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
+	var updated jobcenter.Job
+	var refused error // what change said
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		old, active, err := s.oneJob(tx.StmtContext(ctx, s.jobInTx).QueryRowContext(ctx, id))
+		if err != nil {
+			return err
+		}
+		job, runs, err := change(old.Job, active)
+		if err != nil {
+			refused = err
+			return err
+		}
+		if job.ID != id {
+			return fmt.Errorf("the id cannot change to %q", job.ID)
+		}
+		if err := s.replaceJob(ctx, tx, old, job); err != nil {
+			return err
+		}
+		inserted, err := s.writeRuns(ctx, tx, runs)
+		if err != nil {
+			return err
+		}
+		if len(inserted) < len(runs) {
+			return fmt.Errorf("a run with this fire time exists: %w", jobcenter.ErrConflict)
+		}
+		updated = asStored(job)
+		return nil
+	})
+	switch {
+	case refused != nil:
+		return jobcenter.Job{}, refused
+	case err != nil:
+		return jobcenter.Job{}, fmt.Errorf("sqlstore: update job %q: %w", id, err)
+	}
+	return updated, nil
+}
+
+func (s *Store) replaceJob(ctx context.Context, tx *sql.Tx, old storedJob, job jobcenter.Job) error {
+	values, err := jobValues(job, old.triggerJSON)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.StmtContext(ctx, s.updateJob).ExecContext(ctx, append(values, old.seq)...); err != nil {
+		return err
+	}
+	if _, err := tx.StmtContext(ctx, s.deleteTags).ExecContext(ctx, old.seq); err != nil {
+		return err
+	}
+	return s.writeTags(ctx, tx, job)
+}
+
+// RemoveJob removes a job, ends its queued runs and inserts those that last
+// returns, but for fire times that the ledger has already; ErrJobNotFound.
+func (s *Store) RemoveJob(ctx context.Context, id string, last func(job jobcenter.Job) []jobcenter.Run) error {
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		job, _, err := s.oneJob(tx.StmtContext(ctx, s.jobInTx).QueryRowContext(ctx, id))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.StmtContext(ctx, s.skipQueuedRuns).ExecContext(ctx, time.Now().UnixMicro(), id); err != nil {
+			return err
+		}
+		if last != nil {
+			if _, err := s.writeRuns(ctx, tx, last(job.Job)); err != nil {
+				return err
+			}
+		}
+		_, err = tx.StmtContext(ctx, s.deleteJob).ExecContext(ctx, job.seq)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sqlstore: remove job %q: %w", id, err)
+	}
+	return nil
+}

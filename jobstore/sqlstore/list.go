@@ -1,0 +1,253 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/huandu/go-sqlbuilder"
+	"github.com/jobcenter-go/jobcenter"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+func pageLimit(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultLimit, nil
+	case limit < 0 || limit > maxLimit:
+		return 0, fmt.Errorf("limit: %d is out of range, allowed 1-%d", limit, maxLimit)
+	}
+	return limit, nil
+}
+
+// jobOrder is how a list of jobs is ordered: by a column and then by id, in
+// parts that come one after the other whichever way the list runs.
+type jobOrder struct {
+	column string
+	parts  []string // conditions; each part is read through the same index
+}
+
+func orderOf(sort jobcenter.JobSort) (jobOrder, error) {
+	switch sort {
+	case jobcenter.SortByID, "":
+		return jobOrder{"id", []string{""}}, nil
+	case jobcenter.SortByName:
+		return jobOrder{"label", []string{""}}, nil
+	case jobcenter.SortByCreatedAt:
+		return jobOrder{"created_at", []string{""}}, nil
+	case jobcenter.SortByNextFireTime:
+		return jobOrder{"due_at", []string{"due_at IS NOT NULL", "due_at IS NULL"}}, nil
+	}
+	return jobOrder{}, fmt.Errorf("sort: %q is unknown", sort)
+}
+
+// Jobs lists jobs by filter, in order, a page at a time.
+func (s *Store) Jobs(ctx context.Context, q jobcenter.JobQuery) (jobcenter.JobPage, error) {
+	page, err := s.jobPage(ctx, q)
+	if err != nil {
+		return jobcenter.JobPage{}, fmt.Errorf("sqlstore: list jobs: %w", err)
+	}
+	return page, nil
+}
+
+func (s *Store) jobPage(ctx context.Context, q jobcenter.JobQuery) (page jobcenter.JobPage, err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	order, err := orderOf(q.Sort)
+	if err != nil {
+		return page, err
+	}
+	list := "jobs by " + order.column
+	if q.Desc {
+		list += " desc"
+	}
+	after, err := decodeCursor(q.Cursor, list)
+	if err != nil {
+		return page, err
+	}
+	if after.Part >= len(order.parts) {
+		return page, jobcenter.ErrBadCursor
+	}
+	last := cursor{List: list}
+	for part := after.Part; part < len(order.parts); part++ {
+		sb := s.selectFrom(jobColumns+", "+order.column, "jobcenter_job")
+		if err := filterJobs(sb, q); err != nil {
+			return page, err
+		}
+		sb.Where(order.parts[part])
+		if q.Cursor != "" && part == after.Part {
+			after.where(sb, order.column, "id", q.Desc, order.parts[part] == "due_at IS NULL")
+		}
+		direction(sb, q.Desc, order.column, "id")
+		sb.Limit(limit - len(page.Jobs) + 1)
+		more, err := s.readJobs(ctx, sb, part, limit, &page, &last)
+		if err != nil {
+			return page, err
+		}
+		if more {
+			page.NextCursor = last.encode()
+			return page, nil
+		}
+	}
+	return page, nil
+}
+
+// readJobs appends jobs to the page, up to limit, and notes the last one; more
+// says that there is another.
+func (s *Store) readJobs(ctx context.Context, sb *sqlbuilder.SelectBuilder, part, limit int, page *jobcenter.JobPage, last *cursor) (more bool, err error) {
+	query, args := sb.Build()
+	rows, err := s.db.Read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if len(page.Jobs) == limit {
+			return true, nil
+		}
+		var key any
+		job, err := s.scanJob(rows, &key)
+		if err != nil {
+			return false, err
+		}
+		page.Jobs = append(page.Jobs, job.Job)
+		last.set(part, key, job.ID)
+	}
+	return false, rows.Err()
+}
+
+func (s *Store) selectFrom(columns, table string) *sqlbuilder.SelectBuilder {
+	sb := sqlbuilder.SQLite.NewSelectBuilder()
+	return sb.Select(columns).From(table)
+}
+
+// direction orders by columns, all the same way.
+func direction(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
+	for _, column := range slices.Compact(columns) {
+		if desc {
+			sb.OrderByDesc(column)
+		} else {
+			sb.OrderByAsc(column)
+		}
+	}
+}
+
+func filterJobs(sb *sqlbuilder.SelectBuilder, q jobcenter.JobQuery) error {
+	for _, word := range strings.Fields(strings.ToLower(q.Search)) {
+		sb.Where("instr(search, " + sb.Var(word) + ") > 0")
+	}
+	if q.Tag != "" {
+		sb.Where("seq IN (SELECT job_seq FROM jobcenter_job_tag WHERE tag = " + sb.Var(q.Tag) + ")")
+	}
+	if q.Task != "" {
+		sb.Where(sb.Equal("task", q.Task))
+	}
+	switch q.State {
+	case "":
+	case jobcenter.JobActive:
+		sb.Where("due_at IS NOT NULL")
+	case jobcenter.JobPaused:
+		sb.Where("paused = 1", "quarantine = ''")
+	case jobcenter.JobFinished:
+		sb.Where("next_fire_time IS NULL", "paused = 0", "quarantine = ''")
+	case jobcenter.JobQuarantined:
+		sb.Where("quarantine <> ''")
+	default:
+		return fmt.Errorf("state: %q is unknown", q.State)
+	}
+	return nil
+}
+
+// Runs lists runs by filter, newest fire time first, a page at a time.
+func (s *Store) Runs(ctx context.Context, q jobcenter.RunQuery) (jobcenter.RunPage, error) {
+	page, err := s.runPage(ctx, q)
+	if err != nil {
+		return jobcenter.RunPage{}, fmt.Errorf("sqlstore: list runs: %w", err)
+	}
+	return page, nil
+}
+
+func (s *Store) runPage(ctx context.Context, q jobcenter.RunQuery) (page jobcenter.RunPage, err error) {
+	limit, err := pageLimit(q.Limit)
+	if err != nil {
+		return page, err
+	}
+	const list = "runs"
+	after, err := decodeCursor(q.Cursor, list)
+	if err != nil {
+		return page, err
+	}
+	query, args := s.selectRuns(q, after, limit+1).Build()
+	rows, err := s.db.Read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return page, err
+	}
+	defer func() { _ = rows.Close() }()
+	var last int64
+	for rows.Next() {
+		if len(page.Runs) == limit {
+			fire := page.Runs[limit-1].FireTime.UnixMicro()
+			page.NextCursor = cursor{List: list, Number: &fire, Seq: last}.encode()
+			break
+		}
+		run, seq, err := scanRun(rows)
+		if err != nil {
+			return page, err
+		}
+		page.Runs = append(page.Runs, run)
+		last = seq
+	}
+	return page, rows.Err()
+}
+
+// selectRuns asks for each state apart, because one index gives the newest
+// rows of one state only, and puts the answers together.
+func (s *Store) selectRuns(q jobcenter.RunQuery, after cursor, limit int) sqlbuilder.Builder {
+	if len(q.States) == 0 {
+		return s.selectRunsOf(q, "", after, limit)
+	}
+	states := slices.Clone(q.States)
+	slices.Sort(states)
+	var parts []sqlbuilder.Builder
+	for _, state := range slices.Compact(states) {
+		part := sqlbuilder.SQLite.NewSelectBuilder()
+		parts = append(parts, part.Select("*").From(part.BuilderAs(s.selectRunsOf(q, state, after, limit), "part")))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return sqlbuilder.SQLite.NewUnionBuilder().UnionAll(parts...).OrderByDesc("fire_time").OrderByDesc("seq").Limit(limit)
+}
+
+func (s *Store) selectRunsOf(q jobcenter.RunQuery, state jobcenter.RunState, after cursor, limit int) *sqlbuilder.SelectBuilder {
+	sb := s.selectFrom(runColumns, "jobcenter_run")
+	if q.JobID != "" {
+		sb.Where(sb.Equal("job_id", q.JobID))
+	}
+	if state != "" {
+		// The conditions of the partial indexes, word for word.
+		if state.Final() {
+			sb.Where("state NOT IN ('queued', 'running')")
+		} else {
+			sb.Where("state IN ('queued', 'running')")
+		}
+		sb.Where(sb.Equal("state", string(state)))
+	}
+	if !q.From.IsZero() {
+		sb.Where(sb.GreaterEqualThan("fire_time", microsUp(q.From)))
+	}
+	if !q.To.IsZero() {
+		sb.Where(sb.LessThan("fire_time", microsUp(q.To)))
+	}
+	if after.Number != nil {
+		sb.Where("(fire_time, seq) < (" + sb.Var(*after.Number) + ", " + sb.Var(after.Seq) + ")")
+	}
+	return sb.OrderByDesc("fire_time").OrderByDesc("seq").Limit(limit)
+}

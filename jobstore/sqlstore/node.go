@@ -1,0 +1,57 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jobcenter-go/jobcenter"
+)
+
+// Heartbeat renews a node's lease until the given instant.
+func (s *Store) Heartbeat(ctx context.Context, node string, until time.Time) error {
+	if _, err := s.heartbeat.ExecContext(ctx, node, until.UnixMicro()); err != nil {
+		return fmt.Errorf("sqlstore: heartbeat of node %q: %w", node, err)
+	}
+	return nil
+}
+
+// Orphans returns up to limit running runs that nobody looks after, and those
+// of the node; see jobcenter.JobStore. The limit counts both. A job that was
+// removed comes back with its id alone.
+func (s *Store) Orphans(ctx context.Context, node string, now time.Time, limit int) ([]jobcenter.Claimed, error) {
+	orphans, err := s.selectOrphans(ctx, node, now, limit)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: orphans: %w", err)
+	}
+	for i := range orphans {
+		id := orphans[i].Runs[0].JobID
+		job, err := s.Job(ctx, id)
+		switch {
+		case errors.Is(err, jobcenter.ErrJobNotFound):
+			job = jobcenter.Job{ID: id}
+		case err != nil:
+			return nil, err
+		}
+		orphans[i].Job = job
+	}
+	return orphans, nil
+}
+
+func (s *Store) selectOrphans(ctx context.Context, node string, now time.Time, limit int) ([]jobcenter.Claimed, error) {
+	rows, err := s.orphans.QueryContext(ctx, now.UnixMicro(), node, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var orphans []jobcenter.Claimed
+	for rows.Next() {
+		run, _, err := scanRun(rows)
+		if err != nil {
+			return nil, err
+		}
+		orphans = append(orphans, jobcenter.Claimed{Runs: []jobcenter.Run{run}})
+	}
+	return orphans, rows.Err()
+}
