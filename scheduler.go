@@ -3,37 +3,13 @@ package jobcenter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 )
-
-// Errors that the scheduler's methods return, wrapped with what was asked.
-var (
-	// ErrInvalidJob: a job whose definition cannot be accepted. The error is a *FieldError.
-	ErrInvalidJob = errors.New("invalid job")
-	// ErrOverlap: a job cannot be started because it already has MaxInstances runs.
-	ErrOverlap = errors.New("too many instances")
-	// ErrNotRunning: a run cannot be stopped because it has ended, or is
-	// running in another process.
-	ErrNotRunning = errors.New("run is not running here")
-)
-
-// The causes with which a run's context ends; see context.Cause.
-var (
-	ErrTimeout  = errors.New("time limit reached")
-	ErrStopped  = errors.New("stopped")
-	ErrShutdown = errors.New("scheduler shut down")
-)
-
-// FieldError is an ErrInvalidJob that names the field, in the words of the
-// JSON form, for example "trigger.hour" or "max_instances".
-type FieldError struct {
-	Field string
-	Err   error // what was given and what is allowed
-}
-
-func (e *FieldError) Error() string   { return e.Field + ": " + e.Err.Error() }
-func (e *FieldError) Unwrap() []error { return []error{e.Err, ErrInvalidJob} }
 
 // Options are what a Scheduler is made of. The zero value is a scheduler with
 // a memory store, one pool of 20 and no tasks.
@@ -43,7 +19,7 @@ type Options struct {
 	// Tasks are what jobs can do, by name.
 	Tasks map[string]Task
 	// Executors by name. Nil, or a map without DefaultExecutor, means that
-	// DefaultExecutor is a goroutine pool of 20.
+	// DefaultExecutor is a pool of DefaultPoolSize.
 	Executors map[string]Executor
 	// Node names this scheduler among those that share the store. When Run
 	// starts, runs that a node of this name had begun are recorded as lost;
@@ -66,66 +42,338 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// claimBatch is how many jobs one transaction takes.
+const claimBatch = 100
+
 // Scheduler fires jobs. Its methods are safe for concurrent use, and all but
 // Run work whether it is running or not.
-type Scheduler struct{}
+type Scheduler struct {
+	opts      Options
+	store     JobStore
+	log       *slog.Logger
+	taskNames []string
+	recorder  *recorder
+	// wake ends the loop's sleep. One slot: a wake-up sent while the loop is
+	// busy is kept, and a second one would tell it nothing new.
+	wake chan struct{}
 
-// New makes a scheduler.
-func New(opts Options) (*Scheduler, error) { return nil, errors.ErrUnsupported }
-
-// Run fires due jobs until ctx ends, then stops claiming, waits for the runs
-// that it started (see Options.StopGrace) and returns nil. No error of the
-// store or of a task ends it.
-func (s *Scheduler) Run(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Add checks and stores a new job and returns it as stored. Errors: a
-// *FieldError, ErrConflict if the id is taken, or what the store says.
-func (s *Scheduler) Add(ctx context.Context, job Job) (Job, error) {
-	return Job{}, errors.ErrUnsupported
+	mu       sync.Mutex
+	started  bool
+	loopErr  error                 // why the last pass of the loop failed; nil when it did not
+	storeErr error                 // the same of the recorder
+	backlog  bool                  // queued rows may be waiting in the store
+	running  map[string]*execution // by run id
+	watchers map[string]*watch
 }
 
-// Modify lets change alter a job's definition. The id cannot change. A new
-// trigger gives a new next fire time, counted from now; otherwise it stays.
-// change may be called again; an error of it is returned as it is.
-func (s *Scheduler) Modify(ctx context.Context, id string, change func(*Job) error) (Job, error) {
-	return Job{}, errors.ErrUnsupported
-}
-
-// Pause stops a job from firing. Pausing a paused job changes nothing.
-func (s *Scheduler) Pause(ctx context.Context, id string) (Job, error) {
-	return Job{}, errors.ErrUnsupported
-}
-
-// Resume lets a job fire again, from its next fire time after now. The fire
-// times that passed meanwhile are recorded as skipped, in one row.
-func (s *Scheduler) Resume(ctx context.Context, id string) (Job, error) {
-	return Job{}, errors.ErrUnsupported
-}
-
-// Remove removes a job. Runs that are going on end as they will; the ledger stays.
-func (s *Scheduler) Remove(ctx context.Context, id string) error { return errors.ErrUnsupported }
-
-// RunNow starts a job by hand, paused or not, and returns the queued run.
-// Its fire time is now. ErrOverlap if the job has MaxInstances runs already.
-func (s *Scheduler) RunNow(ctx context.Context, id string, origin Origin, actor string) (Run, error) {
-	return Run{}, errors.ErrUnsupported
-}
-
-// StopRun ends a queued or running run of this scheduler. It returns at once; the run is
-// recorded as stopped, by the actor named, when its task has returned.
-// ErrRunNotFound, ErrNotRunning.
-func (s *Scheduler) StopRun(ctx context.Context, runID, actor string) error {
-	return errors.ErrUnsupported
-}
-
-// WatchRun returns a channel that is closed at the next change of a run's
-// state or output that the store has. It watches runs of this scheduler only.
-func (s *Scheduler) WatchRun(runID string) (changed <-chan struct{}, cancel func()) {
-	return nil, nil
+// New makes a scheduler. It fails if an option is out of range.
+func New(opts Options) (*Scheduler, error) {
+	if opts.Store == nil {
+		opts.Store = NewMemoryStore(0)
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	opts.Executors = maps.Clone(opts.Executors)
+	if opts.Executors[DefaultExecutor] == nil {
+		pool, err := NewPool(DefaultPoolSize)
+		if err != nil {
+			return nil, err
+		}
+		if opts.Executors == nil {
+			opts.Executors = map[string]Executor{}
+		}
+		opts.Executors[DefaultExecutor] = pool
+	}
+	opts.Tasks = maps.Clone(opts.Tasks)
+	for name, task := range opts.Tasks {
+		if name == "" || task == nil {
+			return nil, fmt.Errorf("jobcenter: task %q: a task needs a name and must not be nil", name)
+		}
+	}
+	if opts.Node == "" {
+		opts.Node = newID(time.Now())
+	}
+	for _, option := range []struct {
+		name     string
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{"PollInterval", &opts.PollInterval, time.Second},
+		{"Lease", &opts.Lease, 15 * time.Second},
+	} {
+		if *option.value < 0 {
+			return nil, fmt.Errorf("jobcenter: %s is %s, must not be negative", option.name, *option.value)
+		}
+		if *option.value == 0 {
+			*option.value = option.fallback
+		}
+	}
+	if opts.StopGrace == 0 {
+		opts.StopGrace = 30 * time.Second
+	}
+	if opts.OutputLimit < 0 {
+		return nil, fmt.Errorf("jobcenter: OutputLimit is %d, must not be negative", opts.OutputLimit)
+	}
+	if opts.OutputLimit == 0 {
+		opts.OutputLimit = 10 << 20
+	}
+	s := &Scheduler{
+		opts:      opts,
+		store:     opts.Store,
+		log:       opts.Logger,
+		taskNames: slices.Sorted(maps.Keys(opts.Tasks)),
+		wake:      make(chan struct{}, 1),
+		running:   map[string]*execution{},
+		watchers:  map[string]*watch{},
+	}
+	s.recorder = newRecorder(s.store, s.log, s.notify, func(err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.storeErr = err
+	})
+	return s, nil
 }
 
 // Store returns the scheduler's job store, for reading.
-func (s *Scheduler) Store() JobStore { return nil }
+func (s *Scheduler) Store() JobStore { return s.store }
 
 // Health returns nil while the scheduler fires jobs, and otherwise why it does not.
-func (s *Scheduler) Health() error { return nil }
+func (s *Scheduler) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started {
+		return errors.New("jobcenter: the scheduler is not running")
+	}
+	return errors.Join(s.loopErr, s.storeErr)
+}
+
+// Run fires due jobs until ctx ends, then stops claiming, waits for the runs
+// that it started (see Options.StopGrace) and returns nil. No error of the
+// store or of a task ends it. It fails at once if it is running already.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.started {
+		s.mu.Unlock()
+		return errors.New("jobcenter: the scheduler is running already")
+	}
+	s.started, s.backlog = true, true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.started = false
+		s.mu.Unlock()
+	}()
+
+	// What serves runs outlives ctx, until the last of them has ended.
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	var runs, services sync.WaitGroup
+	services.Go(func() { s.recorder.run(lasting) })
+	services.Go(func() { s.keepLease(lasting) })
+
+	s.recoverOwn(ctx)
+	s.loop(ctx, func(job Job, run Run) { s.execute(lasting, &runs, job, run) })
+	s.drain(&runs)
+	end()
+	services.Wait()
+	return nil
+}
+
+// loop claims and starts what is due, and sleeps until the next fire time or
+// a change.
+func (s *Scheduler) loop(ctx context.Context, start func(Job, Run)) {
+	wait := newBackoff()
+	for ctx.Err() == nil {
+		next, err := s.pass(ctx, start)
+		if ctx.Err() != nil {
+			return
+		}
+		s.mu.Lock()
+		s.loopErr = err
+		s.mu.Unlock()
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "cannot take due jobs", slog.Any("error", err))
+			wait.sleep(ctx)
+			continue
+		}
+		wait = newBackoff()
+		s.sleep(ctx, next)
+	}
+}
+
+// sleep waits until the instant, a change, or the next poll. The poll also
+// bounds how long a jump of the clock goes unnoticed, since timers do not see one.
+func (s *Scheduler) sleep(ctx context.Context, until time.Time) {
+	pause := s.opts.PollInterval
+	polls := true
+	if !until.IsZero() {
+		if left := time.Until(until); left < pause {
+			pause, polls = left, false
+		}
+	}
+	if pause <= 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-s.wake:
+	case <-timer.C:
+		if polls {
+			s.setBacklog(true) // rows may have come from another process
+		}
+	}
+}
+
+func (s *Scheduler) setBacklog(is bool) {
+	s.mu.Lock()
+	s.backlog = is
+	s.mu.Unlock()
+}
+
+func (s *Scheduler) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// queued tells the loop that rows are waiting.
+func (s *Scheduler) queued() {
+	s.setBacklog(true)
+	s.signal()
+}
+
+// pass takes queued runs, then claims due jobs, as many as there are. It
+// returns the next fire time, zero if there is none.
+func (s *Scheduler) pass(ctx context.Context, start func(Job, Run)) (time.Time, error) {
+	for ctx.Err() == nil {
+		if err := s.takeQueued(ctx, start); err != nil {
+			return time.Time{}, err
+		}
+		n, err := s.claim(ctx, start)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if n < claimBatch {
+			break
+		}
+	}
+	// What was queued just now for want of a place may have got one meanwhile.
+	if err := s.takeQueued(ctx, start); err != nil {
+		return time.Time{}, err
+	}
+	next, _, err := s.store.NextFireTime(ctx, s.taskNames)
+	return next, err
+}
+
+// takeQueued starts queued runs where executors have places.
+func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error {
+	s.mu.Lock()
+	backlog := s.backlog
+	// Cleared before looking, so that a row queued meanwhile sets it again.
+	// While something runs, rows may wait for that to end.
+	s.backlog = len(s.running) > 0
+	s.mu.Unlock()
+	if !backlog {
+		return nil
+	}
+	for name, executor := range s.opts.Executors {
+		places := executor.Reserve(claimBatch)
+		if places == 0 {
+			s.setBacklog(true)
+			continue
+		}
+		taken, err := s.store.TakeQueued(ctx, s.taskNames, name, places, func(job Job, run Run) Run {
+			return s.begin(job, run, time.Now())
+		})
+		if err != nil {
+			executor.Release(places)
+			s.setBacklog(true)
+			return err
+		}
+		if len(taken) == places {
+			s.setBacklog(true)
+		}
+		executor.Release(places - s.startAll(taken, start))
+	}
+	return nil
+}
+
+// begin turns a queued run into a running one of this node, or into a missed
+// one if it has waited too long.
+func (s *Scheduler) begin(job Job, run Run, now time.Time) Run {
+	grace := job.grace(run.FireTime)
+	if late := now.Sub(run.FireTime); run.Origin == OriginSchedule && grace >= 0 && late > grace {
+		run.State, run.Reason, run.EndedAt = RunMissed, ReasonMisfire, now
+		run.Message = fmt.Sprintf("waited %s for a free place, the misfire grace is %s", late.Round(time.Millisecond), grace)
+		return run
+	}
+	run.State, run.Node, run.StartedAt = RunRunning, s.opts.Node, now
+	run.Attempt++
+	return run
+}
+
+// claim takes due jobs and starts their runs as far as executors have places;
+// the others stay queued in the store. It returns how many jobs it took.
+func (s *Scheduler) claim(ctx context.Context, start func(Job, Run)) (int, error) {
+	places := map[string]int{}
+	for name, executor := range s.opts.Executors {
+		places[name] = executor.Reserve(claimBatch)
+	}
+	// A transaction that is tried again asks again, and finds fewer places
+	// than there are: then a few runs are queued for the next pass.
+	free := maps.Clone(places)
+	now := time.Now()
+	claimed, err := s.store.Claim(ctx, s.taskNames, now, claimBatch, func(job Job, active int) Decision {
+		d := plan(job, active, now)
+		for i := range d.Runs {
+			run := &d.Runs[i]
+			if run.State != RunQueued || free[run.Executor] == 0 || active >= job.MaxInstances {
+				continue
+			}
+			if *run = s.begin(job, *run, time.Now()); run.State == RunRunning {
+				free[run.Executor]--
+				active++
+			}
+		}
+		return d
+	})
+	if err != nil {
+		for name, n := range places {
+			s.opts.Executors[name].Release(n)
+		}
+		return 0, err
+	}
+	for _, c := range claimed {
+		for _, run := range c.Runs {
+			switch run.State {
+			case RunRunning:
+				places[run.Executor]--
+				start(c.Job, run)
+			case RunQueued:
+				s.setBacklog(true)
+			default:
+			}
+		}
+	}
+	for name, n := range places {
+		s.opts.Executors[name].Release(n)
+	}
+	return len(claimed), nil
+}
+
+// startAll starts the running ones among what was taken and returns how many.
+func (s *Scheduler) startAll(taken []Claimed, start func(Job, Run)) int {
+	n := 0
+	for _, c := range taken {
+		for _, run := range c.Runs {
+			if run.State == RunRunning {
+				n++
+				start(c.Job, run)
+			}
+		}
+	}
+	return n
+}

@@ -47,7 +47,13 @@ type RunContext struct {
 	// concurrent use and block while the store cannot keep up. Writes fail
 	// once the task has returned.
 	Stdout, Stderr io.Writer
+
+	exitCode *int
 }
+
+// SetExitCode notes what the task's process returned, for a run that ends
+// without an *ExitError or *SignalError.
+func (r *RunContext) SetExitCode(code int) { r.exitCode = &code }
 
 // Args decodes the job's arguments into v, as json.Unmarshal does.
 func (r *RunContext) Args(v any) error {

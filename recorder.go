@@ -1,0 +1,209 @@
+package jobcenter
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// gather is how long output may wait so that one transaction carries that of
+// many runs.
+const gather = 100 * time.Millisecond
+
+// recorder carries output and ends of runs to the store, as much in one
+// transaction as has gathered meanwhile (group commit).
+type recorder struct {
+	store   JobStore
+	log     *slog.Logger
+	changed func(runIDs []string)
+	report  func(error) // the store's last word: an error, or nil when it is well
+
+	wake chan struct{}
+
+	mu     sync.Mutex
+	dirty  map[*output]bool
+	urgent bool
+	ends   []*ending
+}
+
+// ending is the end of a run on its way to the store.
+type ending struct {
+	run    Run
+	output *output
+	done   chan struct{} // closed once the store has it
+}
+
+func newRecorder(store JobStore, log *slog.Logger, changed func([]string), report func(error)) *recorder {
+	return &recorder{
+		store: store, log: log, changed: changed, report: report,
+		wake:  make(chan struct{}, 1), // one slot: a signal sent while busy is kept, a second says nothing new
+		dirty: map[*output]bool{},
+	}
+}
+
+// touch notes that an output has something for the store.
+func (r *recorder) touch(o *output, urgent bool) {
+	r.mu.Lock()
+	news := !r.dirty[o] || urgent && !r.urgent
+	r.dirty[o] = true
+	r.urgent = r.urgent || urgent
+	r.mu.Unlock()
+	if news {
+		r.signal()
+	}
+}
+
+// end hands over a run that has ended, with its last output.
+func (r *recorder) end(run Run, o *output) (recorded <-chan struct{}) {
+	e := &ending{run: run, output: o, done: make(chan struct{})}
+	r.mu.Lock()
+	r.ends = append(r.ends, e)
+	r.mu.Unlock()
+	r.signal()
+	return e.done
+}
+
+func (r *recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run records until ctx ends. What could not be recorded by then is lost to
+// the store; recovery will find it.
+func (r *recorder) run(ctx context.Context) {
+	pause := time.Duration(-1) // none: wait for the next signal
+	for {
+		r.wait(ctx, pause)
+		if ctx.Err() != nil {
+			return
+		}
+		records, ends, retry := r.gather()
+		pause = retry
+		if !r.write(ctx, records) {
+			return
+		}
+		for _, e := range ends {
+			close(e.done)
+		}
+		r.changed(touched(records))
+	}
+}
+
+// wait returns when there is something to do: at once for ends and full
+// buffers, after a short while for other output, after pause if there is one.
+func (r *recorder) wait(ctx context.Context, pause time.Duration) {
+	var paused, gathered <-chan time.Time
+	if pause >= 0 {
+		paused = time.After(pause)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-paused:
+			return
+		case <-gathered:
+			return
+		case <-r.wake:
+		}
+		r.mu.Lock()
+		now := len(r.ends) > 0 || r.urgent
+		r.mu.Unlock()
+		if now {
+			return
+		}
+		if gathered == nil {
+			gathered = time.After(gather)
+		}
+	}
+}
+
+// gather takes everything that waits. Outputs that asked for a pause stay
+// noted; retry is the shortest pause, negative if there is none.
+func (r *recorder) gather() (records Records, ends []*ending, retry time.Duration) {
+	r.mu.Lock()
+	ends, r.ends = r.ends, nil
+	dirty := r.dirty
+	r.dirty, r.urgent = make(map[*output]bool, len(dirty)), false
+	r.mu.Unlock()
+
+	retry = -1
+	for _, e := range ends {
+		if e.output != nil {
+			delete(dirty, e.output)
+			records.add(e.output, true)
+			e.run.OutputSize, e.run.OutputKept = e.output.sizes()
+		}
+		records.Ends = append(records.Ends, e.run)
+	}
+	for o := range dirty {
+		if again := records.add(o, false); again > 0 {
+			if retry < 0 || again < retry {
+				retry = again
+			}
+			r.mu.Lock()
+			r.dirty[o] = true
+			r.mu.Unlock()
+		}
+	}
+	return records, ends, retry
+}
+
+func (records *Records) add(o *output, final bool) (retry time.Duration) {
+	chunks, drops, retry := o.take(final)
+	records.Output = append(records.Output, chunks...)
+	records.Drops = append(records.Drops, drops...)
+	return retry
+}
+
+// write tries until the store takes the records or ctx ends.
+func (r *recorder) write(ctx context.Context, records Records) bool {
+	if len(records.Output) == 0 && len(records.Drops) == 0 && len(records.Ends) == 0 {
+		return true
+	}
+	for wait := newBackoff(); ; {
+		err := r.store.Record(ctx, records)
+		r.report(err)
+		if err == nil {
+			return true
+		}
+		r.log.LogAttrs(ctx, slog.LevelError, "cannot record runs", slog.Int("ends", len(records.Ends)), slog.Any("error", err))
+		if !wait.sleep(ctx) {
+			return false
+		}
+	}
+}
+
+func touched(records Records) []string {
+	ids := make([]string, 0, len(records.Ends)+1)
+	for i, chunk := range records.Output {
+		if i == 0 || records.Output[i-1].RunID != chunk.RunID {
+			ids = append(ids, chunk.RunID)
+		}
+	}
+	for _, end := range records.Ends {
+		ids = append(ids, end.ID)
+	}
+	return ids
+}
+
+// backoff paces attempts at what failed: 100 ms, doubling up to 10 s.
+type backoff struct{ next time.Duration }
+
+func newBackoff() *backoff { return &backoff{100 * time.Millisecond} }
+
+// sleep waits for the next attempt; false if ctx ended first.
+func (b *backoff) sleep(ctx context.Context) bool {
+	timer := time.NewTimer(b.next)
+	defer timer.Stop()
+	b.next = min(2*b.next, 10*time.Second)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
