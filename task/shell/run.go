@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ import (
 
 // Run carries out the command of run.Job and returns when it has ended; see
 // the package documentation.
-func (t *Task) Run(ctx context.Context, run *jobcenter.RunContext) (err error) {
+func (t *Task) Run(ctx context.Context, run *jobcenter.RunContext) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -87,7 +88,19 @@ func (t *Task) makeFolder(runID string) (string, error) {
 }
 
 func (t *Task) removeFolder(runID string) error {
-	return t.root.RemoveAll(filepath.Join(workFolder, runID))
+	name := filepath.Join(workFolder, runID)
+	err := t.root.RemoveAll(name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	// The command may have taken away its own rights.
+	_ = fs.WalkDir(t.root.FS(), name, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			return t.root.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return t.root.RemoveAll(name)
 }
 
 // child is a command that has been started.
@@ -170,6 +183,9 @@ func (c *child) wait(ctx context.Context, opts *Options) error {
 		left = fmt.Sprintf("processes in the background kept the output open for %s: %s", seconds(opts.OutputGrace), ended)
 		c.stdout.drain()
 		c.stderr.drain()
+		if c.stdout.held || c.stderr.held {
+			left += "; others still do, and are not listened to any more"
+		}
 	}
 	err := c.reap()
 	switch {
