@@ -157,10 +157,12 @@ func TestHowRunsEnd(t *testing.T) {
 			work:  func(context.Context, *jobcenter.RunContext) error { return &jobcenter.ExitError{Code: 3} },
 			state: jobcenter.RunFailed, reason: jobcenter.ReasonExitCode, message: "exit code 3", code: &code3,
 		},
-		"panic":        {work: func(context.Context, *jobcenter.RunContext) error { panic("ouch") }, state: jobcenter.RunFailed, reason: jobcenter.ReasonPanic, message: "panic: ouch"},
-		"cannot start": {work: func(context.Context, *jobcenter.RunContext) error { return &jobcenter.StartError{Err: errors.New("gone")} }, state: jobcenter.RunFailed, reason: jobcenter.ReasonStartFailed, message: "could not start: gone"},
-		"too long":     {work: untilDone, timeout: time.Second, state: jobcenter.RunTimedOut, reason: jobcenter.ReasonTimeout, message: "time limit reached"},
-		"stopped":      {work: untilDone, stop: true, state: jobcenter.RunStopped, reason: jobcenter.ReasonStop, message: "stopped by li@example.com"},
+		"panic": {work: func(context.Context, *jobcenter.RunContext) error { panic("ouch") }, state: jobcenter.RunFailed, reason: jobcenter.ReasonPanic, message: "panic: ouch"},
+		"cannot start": {work: func(context.Context, *jobcenter.RunContext) error {
+			return &jobcenter.StartError{Err: errors.New("gone")}
+		}, state: jobcenter.RunFailed, reason: jobcenter.ReasonStartFailed, message: "could not start: gone"},
+		"too long": {work: untilDone, timeout: time.Second, state: jobcenter.RunTimedOut, reason: jobcenter.ReasonTimeout, message: "time limit reached"},
+		"stopped":  {work: untilDone, stop: true, state: jobcenter.RunStopped, reason: jobcenter.ReasonStop, message: "stopped by li@example.com"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
