@@ -314,9 +314,9 @@ func TestRecover(t *testing.T) {
 		damage  func(t *testing.T, record string, pids []int)
 		want    string
 	}{
-		"shell":           {"echo $$; sleep 1000; :", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
+		"shell":           {"sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
 		"one process":     {"echo $$; exec sleep 1000", nil, `^child process PID was still running and was ended with SIGTERM$`},
-		"ignores SIGTERM": {deaf + "echo $$; sleep 1000; :", nil, `^child processes PID, \d+ were still running and were ended with SIGKILL after \d\.\d s$`},
+		"ignores SIGTERM": {deaf + "sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, `^child processes PID, \d+ were still running and were ended with SIGKILL after \d\.\d s$`},
 		"own session":     {detached + "wait", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
 		"no environment":  {"env -i sleep 1000 & echo $$ $!; wait", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
 		"no record":       {"echo $$; exec sleep 1000", func(t *testing.T, record string, _ []int) { remove(t, record) }, `^child process PID was still running and was ended with SIGTERM$`},
