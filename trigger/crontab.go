@@ -146,6 +146,9 @@ func (p *plan) parseCrontab(expr string) error {
 	p.weekdays = uint8(sets[5]&allWeekdays | sets[5]>>7)
 	p.weeks = allWeeks
 	p.eitherDay = words[3][0] != '*' && words[5][0] != '*'
+	if p.eitherDay && (p.days == allDays || p.weekdays == allWeekdays) {
+		p.eitherDay, p.days, p.weekdays = false, allDays, allWeekdays // every day
+	}
 	p.finish()
 	return nil
 }

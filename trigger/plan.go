@@ -137,7 +137,7 @@ func (p *plan) monthDays(year, month int, first int64) uint32 {
 		}
 		days |= spread(p.nth[lastOfMonth], start) & (allWeekdays << uint(length-6))
 	}
-	if p.weekdays != allWeekdays || p.eitherDay {
+	if p.weekdays != allWeekdays {
 		if p.eitherDay {
 			days |= spread(p.weekdays, start)
 		} else {
