@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jobcenter-go/jobcenter/internal/service"
+	"github.com/jobcenter-go/jobcenter/trigger"
+)
+
+type systemOutput struct {
+	Body struct {
+		Version   string    `json:"version"`
+		Node      string    `json:"node" doc:"The name of this server among those that share the database."`
+		Timezone  string    `json:"timezone" doc:"The default time zone of triggers."`
+		StartedAt time.Time `json:"started_at"`
+		Now       time.Time `json:"now"`
+		Healthy   bool      `json:"healthy"`
+		Problem   string    `json:"problem" doc:"Why jobs do not fire; empty while they do."`
+	}
+}
+
+type zonesOutput struct {
+	Body struct {
+		Items []string `json:"items" nullable:"false"`
+	}
+}
+
+type previewInput struct {
+	Language
+	Body struct {
+		Trigger  Trigger   `json:"trigger"`
+		From     time.Time `json:"from,omitzero" doc:"Left out: now."`
+		Count    int       `json:"count,omitempty" minimum:"1" maximum:"100" doc:"Left out: 10."`
+		Timezone string    `json:"timezone,omitempty" doc:"The zone of a trigger that names none. Left out: the server's default."`
+	}
+}
+
+// Fire is one fire time of a preview.
+type Fire struct {
+	Time string `json:"time" format:"date-time" doc:"With the offset that the trigger's zone has then."`
+	Note string `json:"note" doc:"What is special about it, such as a change of the clocks; usually empty."`
+}
+
+type previewOutput struct {
+	Body struct {
+		Fires       []Fire   `json:"fires" nullable:"false"`
+		Exhausted   bool     `json:"exhausted" doc:"Whether the trigger gives no fire time after these."`
+		Description string   `json:"description" doc:"The trigger in words, in the language of Accept-Language."`
+		Warnings    []string `json:"warnings" nullable:"false"`
+	}
+}
+
+func (s *server) routes() {
+	s.sessionRoutes()
+	s.jobRoutes()
+	s.runRoutes()
+	register(s, service.ReadJobs, route{
+		method: http.MethodPost, path: "/triggers/preview", id: "preview-trigger", group: "Triggers", summary: "The next fire times of a trigger",
+	}, s.preview)
+	register(s, service.ReadSystem, route{
+		method: http.MethodGet, path: "/timezones", id: "list-timezones", group: "Triggers", summary: "The names of the time zones",
+	}, s.timezones)
+	register(s, service.ReadSystem, route{
+		method: http.MethodGet, path: "/system", id: "get-system", group: "System", summary: "The state of the server",
+	}, s.system)
+	registerStream(s, service.Public, route{
+		method: http.MethodGet, path: "/openapi.json", id: "get-openapi", group: "System", summary: "This document",
+	}, "application/json", func(context.Context, *struct{}) (func(http.ResponseWriter, *http.Request), error) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(s.document) // the client has gone
+		}, nil
+	})
+}
+
+func (s *server) system(ctx context.Context, _ *struct{}) (*systemOutput, error) {
+	system, err := s.svc.System(actorOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	var out systemOutput
+	b := &out.Body
+	b.Version, b.Node, b.Timezone = system.Version, system.Node, system.Zone.String()
+	b.StartedAt, b.Now = system.StartedAt.UTC().Truncate(time.Microsecond), system.Now.UTC().Truncate(time.Microsecond)
+	b.Healthy = system.Problem == nil
+	if system.Problem != nil {
+		b.Problem = system.Problem.Error()
+	}
+	return &out, nil
+}
+
+func (s *server) timezones(context.Context, *struct{}) (*zonesOutput, error) {
+	var out zonesOutput
+	out.Body.Items = service.Zones()
+	return &out, nil
+}
+
+func (s *server) preview(ctx context.Context, in *previewInput) (*previewOutput, error) {
+	zone := s.svc.Zone()
+	if name := in.Body.Timezone; name != "" {
+		var err error
+		if zone, err = time.LoadLocation(name); err != nil || name == "Local" {
+			return nil, &service.Error{Code: service.Invalid, Field: "timezone", Value: shortValue("", name), Message: "is not a time zone such as Asia/Shanghai or UTC"}
+		}
+	}
+	t, err := parseTrigger(in.Body.Trigger, zone)
+	if err != nil {
+		return nil, err
+	}
+	from, count := in.Body.From, in.Body.Count
+	if from.IsZero() {
+		from = time.Now().Truncate(time.Microsecond)
+	}
+	if count == 0 {
+		count = 10
+	}
+	preview, err := s.svc.PreviewTrigger(actorOf(ctx), t, from, count)
+	if err != nil {
+		return nil, err
+	}
+	var out previewOutput
+	out.Body.Fires = []Fire{}
+	for _, fire := range preview.Fires {
+		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano)})
+	}
+	out.Body.Exhausted = preview.Exhausted
+	out.Body.Description = trigger.Describe(t, in.lang())
+	out.Body.Warnings = append([]string{}, preview.Warnings...)
+	return &out, nil
+}
+
+// health answers whether the program is there at all.
+func (s *server) health(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }
+
+// ready answers whether jobs fire and the database answers. What is wrong is
+// for the log: anybody may ask.
+func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.svc.Ready(r.Context()); err != nil {
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "not ready", slog.Any("error", err))
+		plain(w, http.StatusServiceUnavailable, "not ready\n")
+		return
+	}
+	plain(w, http.StatusOK, "ok\n")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // the client has gone
+}
