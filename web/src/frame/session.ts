@@ -1,0 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
+import { api } from "../api/client";
+
+export function useSession() {
+  return useQuery({ queryKey: ["session"], queryFn: () => api.session(), staleTime: 60_000 });
+}
+
+// What the reader's role allows: operators act on jobs, administrators also change them.
+export function useMay(): { operate: boolean; change: boolean } {
+  const role = useSession().data?.user.role;
+  return { operate: role === "operator" || role === "admin", change: role === "admin" };
+}

@@ -1,0 +1,174 @@
+import type { Trigger } from "../api/types";
+import { instant } from "../ui/time";
+
+export const cronFields = [
+  "year",
+  "month",
+  "day",
+  "week",
+  "day_of_week",
+  "hour",
+  "minute",
+  "second",
+] as const;
+export type CronField = (typeof cronFields)[number];
+
+export const intervalUnits = ["weeks", "days", "hours", "minutes", "seconds"] as const;
+export type IntervalUnit = (typeof intervalUnits)[number];
+
+export type Kind = "date" | "interval" | "cron" | "crontab" | "other";
+
+// What the form holds about a trigger: every kind's inputs, so that changing
+// the kind and back loses nothing.
+export interface TriggerForm {
+  kind: Kind;
+  run_date: string; // wall time, YYYY-MM-DDTHH:mm:ss
+  interval: Record<IntervalUnit, number | null>;
+  cron: Record<CronField, string>;
+  expression: string;
+  timezone: string; // empty: the server's
+  start_date: string;
+  end_date: string;
+  // Keys that the form has no input for, and triggers it does not know.
+  kept: Record<string, unknown>;
+}
+
+export function emptyTrigger(timezone: string): TriggerForm {
+  return {
+    kind: "cron",
+    run_date: "",
+    interval: { weeks: null, days: null, hours: null, minutes: null, seconds: null },
+    cron: { year: "", month: "", day: "", week: "", day_of_week: "", hour: "", minute: "", second: "" },
+    expression: "",
+    timezone,
+    start_date: "",
+    end_date: "",
+    kept: {},
+  };
+}
+
+// The wall time in the zone of a time that may carry an offset.
+function wall(value: unknown, zone: string): string {
+  if (typeof value !== "string" || value === "") return "";
+  if (!/(Z|[+-]\d\d:\d\d)$/.test(value))
+    return value.length === 10 ? `${value}T00:00:00` : value.slice(0, 19);
+  return instant(value, zone || "UTC").replace(" ", "T");
+}
+
+const ownKeys = new Set<string>([
+  "type",
+  "run_date",
+  "expression",
+  "timezone",
+  "start_date",
+  "end_date",
+  ...cronFields,
+  ...intervalUnits,
+]);
+
+export function readTrigger(trigger: Trigger, serverZone: string): TriggerForm {
+  const timezone = typeof trigger.timezone === "string" ? trigger.timezone : "";
+  const form = emptyTrigger(timezone);
+  const zone = timezone || serverZone;
+  form.kind =
+    (["date", "interval", "cron", "crontab"] as const).find((kind) => kind === trigger.type) ?? "other";
+  form.run_date = wall(trigger.run_date, zone);
+  form.start_date = wall(trigger.start_date, zone);
+  form.end_date = wall(trigger.end_date, zone);
+  form.expression = String(trigger.expression ?? "");
+  for (const field of cronFields)
+    form.cron[field] = trigger[field] === undefined ? "" : String(trigger[field]);
+  for (const unit of intervalUnits) {
+    const n = Number(trigger[unit] ?? 0);
+    form.interval[unit] = n > 0 ? n : null;
+  }
+  form.kept =
+    form.kind === "other"
+      ? trigger
+      : Object.fromEntries(Object.entries(trigger).filter(([key]) => !ownKeys.has(key)));
+  return form;
+}
+
+// The trigger that the form says; undefined while too little is filled in.
+export function writeTrigger(form: TriggerForm): Trigger | undefined {
+  if (form.kind === "other") return form.kept as Trigger;
+  const trigger: Trigger = { ...form.kept, type: form.kind };
+  if (form.timezone) trigger.timezone = form.timezone;
+  if (form.kind === "date") {
+    if (!form.run_date) return undefined;
+    trigger.run_date = form.run_date;
+    return trigger;
+  }
+  if (form.start_date) trigger.start_date = form.start_date;
+  if (form.end_date) trigger.end_date = form.end_date;
+  const before = Object.keys(trigger).length;
+  if (form.kind === "interval") {
+    for (const unit of intervalUnits) if (form.interval[unit]) trigger[unit] = form.interval[unit];
+  }
+  if (form.kind === "cron") {
+    for (const field of cronFields) if (form.cron[field].trim()) trigger[field] = form.cron[field].trim();
+  }
+  if (form.kind === "crontab" && form.expression.trim()) trigger.expression = form.expression.trim();
+  return Object.keys(trigger).length > before ? trigger : undefined;
+}
+
+// What an empty cron field means: any value, if a finer field is filled in;
+// else the least one. Weeks and weekdays do not limit unless they are filled in.
+export function meaningOfEmpty(cron: Record<CronField, string>, field: CronField): string {
+  const finer = cronFields.slice(cronFields.indexOf(field) + 1);
+  if (field === "year" || field === "week" || field === "day_of_week") return "*";
+  if (finer.some((f) => cron[f].trim() !== "")) return "*";
+  return field === "month" || field === "day" ? "1" : "0";
+}
+
+export type Preset = "everyMinute" | "hourly" | "daily" | "workdays" | "weekly" | "monthly" | "lastDay";
+
+export const presets: Record<Preset, Partial<Record<CronField, string>>> = {
+  everyMinute: { minute: "*" },
+  hourly: { minute: "0" },
+  daily: { hour: "2", minute: "30" },
+  workdays: { day_of_week: "mon-fri", hour: "9", minute: "0" },
+  weekly: { day_of_week: "mon", hour: "9", minute: "0" },
+  monthly: { day: "1", hour: "3", minute: "0" },
+  lastDay: { day: "last", hour: "23", minute: "0" },
+};
+
+export const weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
+export type Weekday = (typeof weekdays)[number];
+
+// The weekdays that a field names; undefined if it says more than days and
+// ranges of them.
+export function readWeekdays(field: string): Set<Weekday> | undefined {
+  const days = new Set<Weekday>();
+  for (const part of field
+    .toLowerCase()
+    .split(",")
+    .map((p) => p.trim())) {
+    if (part === "" && field.trim() === "") break;
+    const [from, to, more] = part.split("-");
+    const a = weekdays.indexOf(from as Weekday);
+    const b = to === undefined ? a : weekdays.indexOf(to as Weekday);
+    if (a < 0 || b < a || more !== undefined) return undefined;
+    for (let i = a; i <= b; i++) days.add(weekdays[i] as Weekday);
+  }
+  return days;
+}
+
+// Three neighbouring days or more as a range: "mon-fri".
+export function writeWeekdays(days: Set<Weekday>): string {
+  const parts: string[] = [];
+  for (let i = 0; i < weekdays.length; i++) {
+    if (!days.has(weekdays[i] as Weekday)) continue;
+    let j = i;
+    while (j + 1 < weekdays.length && days.has(weekdays[j + 1] as Weekday)) j++;
+    if (j - i >= 2) parts.push(`${weekdays[i]}-${weekdays[j]}`);
+    else for (let k = i; k <= j; k++) parts.push(weekdays[k] as string);
+    i = j;
+  }
+  return parts.join(",");
+}
+
+// The zone to show beside a plan.
+export function zoneOf(trigger: Trigger): string {
+  return typeof trigger.timezone === "string" ? trigger.timezone : "";
+}

@@ -1,0 +1,30 @@
+import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { asProblem } from "./api/problem";
+
+// Lists and pages are read again this often while they are visible.
+export const refreshEvery = 2500;
+
+export const queries: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError(error, query) {
+      // Signed out meanwhile: the frame asks for the session and leads to sign-in.
+      if (asProblem(error).status === 401 && query.queryKey[0] !== "session") {
+        void queries.invalidateQueries({ queryKey: ["session"] });
+      }
+    },
+  }),
+  defaultOptions: {
+    queries: {
+      // An answer that says no will say it again.
+      retry: (times, error) => {
+        const status = asProblem(error).status;
+        return times < 2 && (status === 0 || status >= 500);
+      },
+      retryDelay: 800,
+      staleTime: 1000,
+      // Being offline shows as requests that fail, whatever the browser believes.
+      networkMode: "always",
+    },
+    mutations: { networkMode: "always" },
+  },
+});

@@ -1,0 +1,45 @@
+import { ConfigProvider, theme } from "antd";
+import type { Locale } from "antd/es/locale";
+import { type ReactNode, useEffect, useState } from "react";
+import { usePreferences, useTheme } from "../preferences";
+
+const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+// Ant Design in the console's own look; the same colours as app.css.
+export function Look({ children }: { children: ReactNode }) {
+  const { language } = usePreferences();
+  const dark = useTheme() === "dark";
+  const [locale, setLocale] = useState<Locale>();
+  useEffect(() => {
+    let current = true;
+    const load = language === "zh" ? import("antd/es/locale/zh_CN") : import("antd/es/locale/en_GB");
+    load.then((m) => current && setLocale(m.default));
+    return () => {
+      current = false;
+    };
+  }, [language]);
+  return (
+    <ConfigProvider
+      locale={locale}
+      wave={{ disabled: true }}
+      theme={{
+        algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
+        token: {
+          colorPrimary: dark ? "#5c7cfa" : "#2f54eb",
+          colorLink: dark ? "#91a7ff" : "#2f54eb",
+          colorTextPlaceholder: dark ? "#8b8f99" : "#6b7080",
+          colorTextDescription: dark ? "#a3a7b0" : "#5c6170",
+          colorBgBase: dark ? "#141517" : "#ffffff",
+          borderRadius: 6,
+          fontSize: 14,
+          fontFamily: "var(--sans)",
+          fontFamilyCode: "var(--mono)",
+          motion: !reducedMotion,
+        },
+        components: { Button: { primaryShadow: "none", defaultShadow: "none", dangerShadow: "none" } },
+      }}
+    >
+      {children}
+    </ConfigProvider>
+  );
+}

@@ -1,0 +1,58 @@
+import { SearchOutlined } from "@ant-design/icons";
+import { Input, type InputRef } from "antd";
+import { useEffect, useRef, useState } from "react";
+import { useLocation } from "react-router";
+
+// Tells what is searched once typing rests, never in the middle of composing
+// a Chinese word.
+export function SearchInput({
+  value,
+  onChange,
+  label,
+}: {
+  value: string;
+  onChange: (value: string) => void;
+  label: string;
+}) {
+  const [text, setText] = useState(value);
+  const composing = useRef(false);
+  const timer = useRef(0);
+  const field = useRef<InputRef>(null);
+  const wanted = (useLocation().state as { focusSearch?: boolean } | null)?.focusSearch;
+
+  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (wanted) field.current?.focus();
+  }, [wanted]);
+  useEffect(() => () => window.clearTimeout(timer.current), []);
+
+  const tell = (to: string, after: number) => {
+    window.clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => to.trim() !== value && onChange(to.trim()), after);
+  };
+  return (
+    <Input
+      ref={field}
+      className="filter-search"
+      prefix={<SearchOutlined aria-hidden />}
+      allowClear
+      data-search
+      aria-label={label}
+      placeholder={label}
+      value={text}
+      onChange={(e) => {
+        setText(e.target.value);
+        if (!composing.current) tell(e.target.value, 250);
+      }}
+      onCompositionStart={() => {
+        composing.current = true;
+        window.clearTimeout(timer.current);
+      }}
+      onCompositionEnd={(e) => {
+        composing.current = false;
+        tell(e.currentTarget.value, 250);
+      }}
+      onPressEnter={() => !composing.current && tell(text, 0)}
+    />
+  );
+}

@@ -1,0 +1,46 @@
+import { useTranslation } from "react-i18next";
+import { instant, readerZone, relative, shortInstant, span, useNow, zoneOffset } from "./time";
+
+// How far an instant is, ticking; the instant itself on hover.
+export function Relative({ at }: { at: string }) {
+  const { t } = useTranslation();
+  const now = useNow();
+  return (
+    <time dateTime={at} title={full(at)} className="num">
+      {relative(at, now, t)}
+    </time>
+  );
+}
+
+// As Relative, for what lies ahead: never a word of the past, since a fire
+// time stays shown until the list is read again.
+export function Countdown({ at }: { at: string }) {
+  const { t } = useTranslation();
+  const now = useNow();
+  return (
+    <time dateTime={at} title={full(at)} className="num">
+      {Date.parse(at) <= now ? t("time.now") : relative(at, now, t)}
+    </time>
+  );
+}
+
+export function Instant({ at, zone, short }: { at: string; zone?: string; short?: boolean }) {
+  return (
+    <time dateTime={at} title={full(at, zone)} className="num">
+      {short ? shortInstant(at, zone) : instant(at, zone)}
+    </time>
+  );
+}
+
+// How long since the instant, ticking.
+export function Since({ at }: { at: string }) {
+  const { t } = useTranslation();
+  const now = useNow();
+  return (
+    <span className="num">{span(Math.max(0, Math.floor((now - Date.parse(at)) / 1000) * 1000), t)}</span>
+  );
+}
+
+function full(at: string, zone = readerZone): string {
+  return `${instant(at, zone)} ${zone} (${zoneOffset(zone, Date.parse(at))})`;
+}
