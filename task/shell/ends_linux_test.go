@@ -211,7 +211,8 @@ func zombies(t *testing.T) (pids []int) {
 
 // Not parallel: it counts what the whole process holds.
 func TestManyAtOnceLeaveNothing(t *testing.T) {
-	task := newTask(t, Options{OutputGrace: time.Millisecond})
+	// Not less: children that are being started hold the others' pipes for a moment.
+	task := newTask(t, Options{OutputGrace: 500 * time.Millisecond})
 	if err := task.Run(t.Context(), newRun(command("true")).run); err != nil { // the first one opens the poller
 		t.Fatal(err)
 	}
@@ -272,7 +273,7 @@ func serve(dir string) {
 // server. It returns the process ids that the line named.
 func die(t *testing.T, dir string, a *attempt) []int {
 	t.Helper()
-	server := exec.Command(os.Args[0], "-test.run=^$")
+	server := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	server.Env = append(os.Environ(), asServer+"="+dir)
 	input, err := json.Marshal(jobcenter.RunContext{Job: a.run.Job, Run: a.run.Run})
 	if err != nil {
@@ -311,28 +312,21 @@ func TestRecover(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		command string // its first line names the shell and the others
-		damage  func(t *testing.T, record string, pids []int)
+		damage  func(record string, pids []int) error
+		gone    bool // whether damage ends the shell
 		want    string
 	}{
-		"shell":           {"sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
-		"one process":     {"echo $$; exec sleep 1000", nil, `^child process PID was still running and was ended with SIGTERM$`},
-		"ignores SIGTERM": {deaf + "sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, `^child processes PID, \d+ were still running and were ended with SIGKILL after \d\.\d s$`},
-		"own session":     {detached + "wait", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
-		"no environment":  {"env -i sleep 1000 & echo $$ $!; wait", nil, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
-		"no record":       {"echo $$; exec sleep 1000", func(t *testing.T, record string, _ []int) { remove(t, record) }, `^child process PID was still running and was ended with SIGTERM$`},
-		"broken record": {"echo $$; exec sleep 1000", func(t *testing.T, record string, _ []int) {
-			if err := os.WriteFile(record, []byte(`{"pid":`), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, `^child process PID was still running and was ended with SIGTERM$`},
-		"shell is gone": {"sleep 1000 & echo $$ $!; wait", func(t *testing.T, _ string, pids []int) {
-			_ = syscall.Kill(pids[0], syscall.SIGKILL)
-			eventually(t, "the shell is gone", func() bool { return !alive(pids[0]) })
-		}, `^child process \d+ was still running and was ended with SIGTERM$`},
-		"all gone": {"echo $$; exec sleep 1000", func(t *testing.T, _ string, pids []int) {
-			_ = syscall.Kill(pids[0], syscall.SIGKILL)
-			eventually(t, "the shell is gone", func() bool { return !alive(pids[0]) })
-		}, `^no child process was found$`},
+		"shell":           {"sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, false, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
+		"one process":     {"echo $$; exec sleep 1000", nil, false, `^child process PID was still running and was ended with SIGTERM$`},
+		"ignores SIGTERM": {deaf + "sh -c 'echo $PPID $$; exec sleep 1000'; :", nil, false, `^child processes PID, \d+ were still running and were ended with SIGKILL after \d\.\d s$`},
+		"own session":     {detached + "wait", nil, false, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
+		"no environment":  {"env -i sleep 1000 & echo $$ $!; wait", nil, false, `^child processes PID, \d+ were still running and were ended with SIGTERM$`},
+		"no record":       {"echo $$; exec sleep 1000", func(record string, _ []int) error { return os.Remove(record) }, false, `^child process PID was still running and was ended with SIGTERM$`},
+		"broken record": {"echo $$; exec sleep 1000", func(record string, _ []int) error {
+			return os.WriteFile(record, []byte(`{"pid":`), 0o600)
+		}, false, `^child process PID was still running and was ended with SIGTERM$`},
+		"shell is gone": {"sleep 1000 & echo $$ $!; wait", killShell, true, `^child process \d+ was still running and was ended with SIGTERM$`},
+		"all gone":      {"echo $$; exec sleep 1000", killShell, true, `^no child process was found$`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -342,7 +336,10 @@ func TestRecover(t *testing.T) {
 			pids := die(t, task.opts.Dir, a)
 			record := filepath.Join(task.opts.Dir, recordName(a.run.Run.ID))
 			if test.damage != nil {
-				test.damage(t, record, pids)
+				if err := test.damage(record, pids); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "who was to go has gone", func() bool { return !test.gone || !alive(pids[0]) })
 			}
 			note, err := task.Recover(t.Context(), a.run.Run)
 			if err != nil {
@@ -364,16 +361,10 @@ func TestRecover(t *testing.T) {
 	}
 }
 
-func remove(t *testing.T, name string) {
-	t.Helper()
-	if err := os.Remove(name); err != nil {
-		t.Fatal(err)
-	}
-}
+func killShell(_ string, pids []int) error { return syscall.Kill(pids[0], syscall.SIGKILL) }
 
 // A process that has the number of a recorded one, but is another, is let alone.
 func TestProcessIDUsedAgain(t *testing.T) {
-	t.Parallel()
 	stranger := exec.CommandContext(t.Context(), "sleep", "1000")
 	stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := stranger.Start(); err != nil {
@@ -442,7 +433,7 @@ func TestReadStat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, sleep, 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(program, sleep, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	a := begin(t, newTask(t, Options{}), map[string]any{"command": `echo $$; exec "$P" 1000`, "environment": map[string]string{"P": program}})

@@ -80,8 +80,8 @@ func (t *Task) readRecord(runID string) (r record, err error) {
 	case err != nil:
 		return record{}, err
 	}
-	if err := json.Unmarshal(data, &r); err != nil || r.PID <= 1 {
-		return record{}, nil // proves nothing, like none
+	if json.Unmarshal(data, &r) != nil || r.PID <= 1 {
+		r = record{} // proves nothing, like none
 	}
 	return r, nil
 }

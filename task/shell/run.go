@@ -39,7 +39,7 @@ func (t *Task) Run(ctx context.Context, run *jobcenter.RunContext) error {
 		}
 		defer func() {
 			if e := t.removeFolder(run.Run.ID); e != nil {
-				fmt.Fprintf(run.Stderr, "jobcenter: the working folder could not be removed: %v\n", e)
+				_, _ = fmt.Fprintf(run.Stderr, "jobcenter: the working folder could not be removed: %v\n", e)
 			}
 		}()
 	} else if info, err := os.Stat(args.directory); err != nil {

@@ -1,0 +1,92 @@
+#!/bin/bash
+# Tests everything and closes with a summary whose last line is
+# "N passed, N failed, N skipped". Installs what is missing where it can:
+# on Debian, as root or by sudo without a password.
+#
+# What cannot be tested here is named as skipped, and is a failure if CI=true.
+set -u
+cd "$(dirname "$0")/.."
+
+out=$PWD/.cache/test
+rm -rf "$out"
+mkdir -p "$out"
+suites=() # what scripts/testsum takes
+
+# suite NAME FORMAT COMMAND… runs a suite; its results go to $out/NAME.json.
+suite() {
+	local name=$1 format=$2
+	shift 2
+	echo "== $name"
+	"$@" </dev/null
+	suites+=("$name,$format,$?")
+}
+
+# skip NAME REASON [PATTERN…] leaves out a suite; each file counts as one test.
+skip() {
+	local name=$1 reason=$2 file
+	shift 2
+	echo "== $name: skipped: $reason"
+	for file in "$@"; do
+		printf '%s\t%s\n' "$file" "$reason"
+	done >"$out/$name.json"
+	suites+=("$name,skipped,0")
+}
+
+install() {
+	local root=
+	command -v apt-get >/dev/null || return
+	if [ "$(id -u)" != 0 ]; then
+		root="sudo -n"
+		$root true 2>/dev/null || return
+	fi
+	echo "== installing: $*"
+	{ $root apt-get update && DEBIAN_FRONTEND=noninteractive $root apt-get install -y --no-install-recommends "$@"; } \
+		</dev/null >"$out/apt.log" 2>&1 || { tail -n 5 "$out/apt.log" && return 1; }
+}
+
+# gotest NAME FLAGS -- PACKAGES
+gotest() {
+	local name=$1
+	shift
+	go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg --hide-summary=all \
+		--jsonfile "$out/$name.json" -- "$@"
+}
+
+# Services that tests need (databases, brokers) are to be started here, as
+# private instances on free ports with their data in "$out", their addresses
+# exported, and ended by a trap on EXIT.
+
+suite vet exit go vet ./...
+
+# The race detector where goroutines meet; it needs a C compiler.
+module=$(go list -m)
+racy=$(go list ./... | grep -E "^$module(\$|/(jobstore|executor|task|internal)(/|\$))")
+calm=$(go list ./... | grep -vxF "$racy")
+race=-race
+if [ "$(go env CGO_ENABLED)" != 1 ] || ! command -v "$(go env CC)" >/dev/null; then
+	install gcc libc6-dev && export CGO_ENABLED=1 || race=
+fi
+# shellcheck disable=SC2086 # one word a package
+{
+	suite "go" go gotest go $calm
+	suite "go${race:+-race}" go gotest "go${race:+-race}" $race $racy
+}
+
+scripts/node.sh ok || install nodejs npm
+if ! scripts/node.sh ok; then
+	skip console-unit "$(scripts/node.sh why)" $(find web/src -name '*.test.ts*')
+	skip console-browser "$(scripts/node.sh why)" web/e2e/*.spec.ts
+else
+	suite console-build exit make --no-print-directory build
+	suite console-unit vitest npm --prefix web run --silent test:unit -- \
+		--reporter=default --reporter=json --outputFile.json="$out/console-unit.json"
+	. scripts/browser.sh || { install chromium fonts-noto-cjk && . scripts/browser.sh; }
+	if [ -n "$CHROMIUM" ]; then
+		export PLAYWRIGHT_JSON_OUTPUT_FILE=$out/console-browser.json JOBCENTER_BIN=$PWD/bin/jobcenter
+		suite console-browser playwright npm --prefix web run --silent test:e2e -- --reporter=line,json
+	else
+		skip console-browser "Chromium was not found and could not be installed" web/e2e/*.spec.ts
+	fi
+fi
+
+exec go run ./scripts/testsum "$out" "${suites[@]}"
