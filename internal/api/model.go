@@ -53,15 +53,15 @@ func (Trigger) Schema(r huma.Registry) *huma.Schema {
 // JobInput is what may be said about a job.
 type JobInput struct {
 	ID           string   `json:"id,omitempty" doc:"1 to 128 characters of letters, digits and . _ : -, a letter or digit first. Left out: one is made."`
-	Name         string   `json:"name,omitempty" maxLength:"200" doc:"What people call the job. Left out: its id."`
+	Name         string   `json:"name,omitempty" doc:"What people call the job. Left out: its id."`
 	Task         Task     `json:"task"`
 	Trigger      Trigger  `json:"trigger"`
 	MisfireGrace string   `json:"misfire_grace,omitempty" doc:"How late a run may start: a duration such as 90s, or \"unlimited\". Left out: 1m for a job that fires more often than hourly, else 1h." example:"1m0s"`
 	Coalesce     string   `json:"coalesce,omitempty" enum:"latest,earliest,all" doc:"What becomes of several fire times that are due at once. Left out: latest."`
 	Overlap      string   `json:"overlap,omitempty" enum:"skip" doc:"What becomes of a fire time while max_instances runs are queued or running. Left out: skip."`
-	MaxInstances int      `json:"max_instances,omitempty" minimum:"1" maximum:"1000" doc:"How many runs may be queued or running at once. Left out: 1."`
+	MaxInstances int      `json:"max_instances,omitempty" minimum:"1" doc:"How many runs may be queued or running at once. Left out: 1."`
 	Timeout      string   `json:"timeout,omitempty" doc:"How long a run may take, a duration. Left out: no limit." example:"10m0s"`
-	Tags         []string `json:"tags,omitempty" nullable:"false" maxItems:"50" doc:"Free words to find the job by."`
+	Tags         []string `json:"tags,omitempty" nullable:"false" doc:"Free words to find the job by."`
 	Paused       bool     `json:"paused,omitempty" doc:"A paused job does not fire."`
 }
 

@@ -48,7 +48,7 @@ type Fire struct {
 type previewOutput struct {
 	Body struct {
 		Fires       []Fire   `json:"fires" nullable:"false"`
-		Exhausted   bool     `json:"exhausted" doc:"Whether the trigger gives no fire time after these."`
+		Exhausted   bool     `json:"exhausted" doc:"Whether the trigger has fewer fire times than were asked for."`
 		Description string   `json:"description" doc:"The trigger in words, in the language of Accept-Language."`
 		Warnings    []string `json:"warnings" nullable:"false"`
 	}
@@ -117,18 +117,20 @@ func (s *server) preview(ctx context.Context, in *previewInput) (*previewOutput,
 	if count == 0 {
 		count = 10
 	}
-	preview, err := s.svc.PreviewTrigger(actorOf(ctx), t, from, count)
+	fires, exhausted, err := s.svc.PreviewTrigger(actorOf(ctx), t, from, count)
 	if err != nil {
 		return nil, err
 	}
 	var out previewOutput
-	out.Body.Fires = []Fire{}
-	for _, fire := range preview.Fires {
-		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano)})
+	out.Body.Fires, out.Body.Warnings = []Fire{}, []string{}
+	for _, fire := range fires {
+		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano), Note: trigger.Note(t, fire, in.lang())})
 	}
-	out.Body.Exhausted = preview.Exhausted
+	if len(fires) == 0 {
+		out.Body.Warnings = append(out.Body.Warnings, "never fires after "+from.In(trigger.Zone(t)).Format(time.RFC3339))
+	}
+	out.Body.Exhausted = exhausted
 	out.Body.Description = trigger.Describe(t, in.lang())
-	out.Body.Warnings = append([]string{}, preview.Warnings...)
 	return &out, nil
 }
 

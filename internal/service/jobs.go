@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jobcenter-go/jobcenter"
-	"github.com/jobcenter-go/jobcenter/trigger"
 )
 
 // Job is a job with what is told beside it.
@@ -46,12 +44,11 @@ func (s *Service) CreateJob(ctx context.Context, actor Actor, job jobcenter.Job)
 	if err := Allow(actor, EditJobs); err != nil {
 		return Job{}, err
 	}
-	now := time.Now()
 	added, err := s.sched.Add(ctx, job)
 	if errors.Is(err, jobcenter.ErrConflict) {
 		err = &Error{Code: Conflict, Field: "id", Value: job.ID, Message: fmt.Sprintf("a job %q exists already", job.ID), err: err}
 	}
-	return s.told(ctx, added, triggerError(err, job.Trigger, now))
+	return s.told(ctx, added, err)
 }
 
 // ChangeJob lets change alter the definition of a job. version, if not nil,
@@ -61,17 +58,13 @@ func (s *Service) ChangeJob(ctx context.Context, actor Actor, id string, version
 	if err := Allow(actor, EditJobs); err != nil {
 		return Job{}, err
 	}
-	var t trigger.Trigger
-	now := time.Now()
 	job, err := s.sched.Modify(ctx, id, func(job *jobcenter.Job) error {
 		if err := checkVersion(job, version); err != nil {
 			return err
 		}
-		err := change(job)
-		t = job.Trigger
-		return err
+		return change(job)
 	})
-	return s.told(ctx, job, triggerError(err, t, now))
+	return s.told(ctx, job, err)
 }
 
 // DeleteJob removes a job. For version see ChangeJob.
@@ -130,24 +123,6 @@ func checkVersion(job *jobcenter.Job, version *int64) error {
 		Message: fmt.Sprintf("the job has been changed meanwhile: it is at version %d, not %d",
 			job.Version, *version),
 	}
-}
-
-// triggerError tells a trigger that never fires from one that is wrong.
-func triggerError(err error, t trigger.Trigger, now time.Time) error {
-	field, ok := errors.AsType[*jobcenter.FieldError](err)
-	if ok && field.Field == "trigger" && neverFires(t, now) {
-		return &Error{Code: NeverFires, Field: "trigger", Message: field.Err.Error(), err: err}
-	}
-	return err
-}
-
-// fixPhase gives an interval without a start its phase, the way the engine
-// does when a job is added at the given instant.
-func fixPhase(t trigger.Trigger, now time.Time) trigger.Trigger {
-	if i, ok := t.(*trigger.Interval); ok && i.Start().IsZero() {
-		return i.StartingAt(now.Add(i.Every()))
-	}
-	return t
 }
 
 // told adds to the outcome of an operation on a job what is told beside it.

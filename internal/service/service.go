@@ -7,7 +7,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -75,51 +74,34 @@ func (s *Service) Ready(ctx context.Context) error {
 	return err
 }
 
-// Preview is the fire times of a trigger that follow an instant.
-type Preview struct {
-	Fires []time.Time
-	// Exhausted is whether the trigger gives none after Fires.
-	Exhausted bool
-	// Warnings say what may surprise.
-	Warnings []string
-}
-
-// PreviewTrigger returns up to count fire times strictly after from.
-func (s *Service) PreviewTrigger(actor Actor, t trigger.Trigger, from time.Time, count int) (Preview, error) {
+// PreviewTrigger returns up to count fire times strictly after from; see
+// NextFires.
+func (s *Service) PreviewTrigger(actor Actor, t trigger.Trigger, from time.Time, count int) (fires []time.Time, exhausted bool, err error) {
 	if err := Allow(actor, ReadJobs); err != nil {
-		return Preview{}, err
+		return nil, false, err
 	}
-	var p Preview
-	p.Fires, p.Exhausted = NextFires(t, from, count)
-	if len(p.Fires) == 0 {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("never fires after %s", from.In(trigger.Zone(t)).Format(time.RFC3339)))
-	}
-	return p, nil
+	fires, exhausted = NextFires(t, from, count)
+	return fires, exhausted, nil
 }
 
 // NextFires returns up to count fire times of a trigger, each strictly after
 // the one before it and the first strictly after from, and whether the
-// trigger has no more than these. An interval without a start has its phase
-// set by from: its first fire time is one interval later.
+// trigger has fewer. An interval without a start has its phase set by from:
+// its first fire time is one interval later.
 func NextFires(t trigger.Trigger, from time.Time, count int) (fires []time.Time, exhausted bool) {
-	t = fixPhase(t, from)
-	for at := from; ; {
+	if interval, ok := t.(*trigger.Interval); ok && interval.Start().IsZero() {
+		t = interval.StartingAt(from.Add(interval.Every()))
+	}
+	at := from
+	for range count {
 		next, ok := t.Next(at)
-		if !ok || len(fires) == count {
-			return fires, !ok
+		if !ok {
+			return fires, true
 		}
 		fires = append(fires, next)
 		at = next
 	}
-}
-
-// neverFires reports whether a trigger has no fire time after now.
-func neverFires(t trigger.Trigger, now time.Time) bool {
-	if t == nil {
-		return false
-	}
-	_, ok := fixPhase(t, now).Next(now)
-	return !ok
+	return fires, false
 }
 
 // storeError turns an error of the engine into an *Error.
@@ -128,7 +110,11 @@ func storeError(err error) error {
 		return known
 	}
 	if field, ok := errors.AsType[*jobcenter.FieldError](err); ok {
-		return &Error{Code: Invalid, Field: field.Field, Message: field.Err.Error(), err: err}
+		code := Invalid
+		if errors.Is(err, jobcenter.ErrNeverFires) {
+			code = NeverFires
+		}
+		return &Error{Code: code, Field: field.Field, Message: field.Err.Error(), err: err}
 	}
 	switch {
 	case err == nil:
