@@ -12,8 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -52,7 +52,7 @@ func run(args []string, ci bool) (summary string, failed bool, err error) {
 		if len(part) != 3 {
 			return "", false, fmt.Errorf("suite %q: want NAME,FORMAT,EXIT", arg)
 		}
-		r := read(filepath.Join(args[0], part[0]+".json"), part[1], part[2] == "0", ci)
+		r := read(os.DirFS(args[0]), part[0]+".json", part[1], part[2] == "0", ci)
 		fmt.Fprintf(w, "%-20s %8d %8d %8d\n", part[0], r.passed, len(r.failed), len(r.skipped))
 		total.passed += r.passed
 		for _, t := range r.failed {
@@ -83,19 +83,19 @@ func list(w *strings.Builder, title string, tests []test) {
 
 // read reads the results of one suite. A runner that says it failed, but not
 // of which test, is a failure itself; so is one that tested nothing.
-func read(file, format string, exitOK, ci bool) result {
+func read(folder fs.FS, file, format string, exitOK, ci bool) result {
 	r := result{}
 	var err error
 	switch format {
 	case "exit":
 	case "go":
-		r, err = readFile(file, readGo)
+		r, err = readFile(folder, file, readGo)
 	case "vitest":
-		r, err = readFile(file, readVitest)
+		r, err = readFile(folder, file, readVitest)
 	case "playwright":
-		r, err = readFile(file, readPlaywright)
+		r, err = readFile(folder, file, readPlaywright)
 	case "skipped":
-		r, err = readFile(file, readSkipped)
+		r, err = readFile(folder, file, readSkipped)
 		if ci {
 			r.failed, r.skipped = r.skipped, nil
 		}
@@ -113,8 +113,8 @@ func read(file, format string, exitOK, ci bool) result {
 	return r
 }
 
-func readFile(name string, read func(io.Reader) (result, error)) (result, error) {
-	file, err := os.Open(name)
+func readFile(folder fs.FS, name string, read func(io.Reader) (result, error)) (result, error) {
+	file, err := folder.Open(name)
 	if err != nil {
 		return result{}, err
 	}
