@@ -112,6 +112,7 @@ type child struct {
 	exited         chan struct{}
 	stdout, stderr *stream
 	copied         chan struct{} // closed once both streams have been copied
+	noteCode       func(code int)
 }
 
 func start(args arguments, env []string, run *jobcenter.RunContext) (*child, error) {
@@ -146,6 +147,8 @@ func start(args arguments, env []string, run *jobcenter.RunContext) (*child, err
 		stdout: &stream{from: outR, to: run.Stdout},
 		stderr: &stream{from: errR, to: run.Stderr},
 		copied: make(chan struct{}),
+
+		noteCode: run.SetExitCode,
 	}
 	go func() {
 		defer close(c.exited)
@@ -241,10 +244,13 @@ func (c *child) reap() error {
 	}
 	switch status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); {
 	case ok && status.Signaled():
+		c.noteCode(128 + int(status.Signal())) // as a shell would say it
 		return &jobcenter.SignalError{Number: int(status.Signal()), Name: unix.SignalName(status.Signal())}
 	case !c.cmd.ProcessState.Success():
+		c.noteCode(c.cmd.ProcessState.ExitCode())
 		return &jobcenter.ExitError{Code: c.cmd.ProcessState.ExitCode()}
 	default:
+		c.noteCode(0)
 		return nil
 	}
 }
