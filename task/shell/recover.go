@@ -57,18 +57,15 @@ func recoveryNote(found []process, ended ending) string {
 
 func recordName(runID string) string { return filepath.Join(processFolder, runID+".json") }
 
-// writeRecord keeps a running family in a file. The file need not survive the
-// machine, so it is not synced; but it appears whole or not at all.
+// writeRecord keeps a running family in a file. It need not survive the
+// machine, so it is not synced, nor be whole if the server dies while it is
+// written: a broken record counts as none.
 func (t *Task) writeRecord(f *family) error {
 	data, err := json.Marshal(f.record)
 	if err != nil {
 		return err
 	}
-	name := recordName(f.runID)
-	if err := t.root.WriteFile(name+".new", data, 0o600); err != nil {
-		return err
-	}
-	return t.root.Rename(name+".new", name)
+	return t.root.WriteFile(recordName(f.runID), data, 0o600)
 }
 
 // readRecord returns the zero record if there is none.
@@ -86,7 +83,4 @@ func (t *Task) readRecord(runID string) (r record, err error) {
 	return r, nil
 }
 
-func (t *Task) removeRecord(runID string) {
-	_ = t.root.Remove(recordName(runID) + ".new")
-	_ = t.root.Remove(recordName(runID))
-}
+func (t *Task) removeRecord(runID string) { _ = t.root.Remove(recordName(runID)) }

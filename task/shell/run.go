@@ -80,8 +80,11 @@ func (t *Task) environment(args arguments, run *jobcenter.RunContext) []string {
 
 func (t *Task) makeFolder(runID string) (string, error) {
 	name := filepath.Join(workFolder, runID)
-	// An earlier attempt of the run may have left it.
-	if err := errors.Join(t.removeFolder(runID), t.root.Mkdir(name, 0o700)); err != nil {
+	err := t.root.Mkdir(name, 0o700)
+	if errors.Is(err, fs.ErrExist) { // an earlier attempt of the run left it
+		err = errors.Join(t.removeFolder(runID), t.root.Mkdir(name, 0o700))
+	}
+	if err != nil {
 		return "", fmt.Errorf("make the working folder: %w", err)
 	}
 	return filepath.Join(t.opts.Dir, name), nil
@@ -89,6 +92,9 @@ func (t *Task) makeFolder(runID string) (string, error) {
 
 func (t *Task) removeFolder(runID string) error {
 	name := filepath.Join(workFolder, runID)
+	if t.root.Remove(name) == nil { // mostly it is empty
+		return nil
+	}
 	err := t.root.RemoveAll(name)
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -230,6 +236,7 @@ func (c *child) close() {
 	case <-c.exited:
 		_ = c.reap()
 	default:
+		c.noteCode = func(int) {} // the run will have ended by then
 		go func() {
 			<-c.exited
 			_ = c.reap()

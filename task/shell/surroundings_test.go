@@ -284,24 +284,28 @@ func BenchmarkTrue(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		if err := task.Run(b.Context(), newRun(command("true")).run); err != nil {
-			b.Fatal(err)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := task.Run(b.Context(), newRun(command("true")).run); err != nil {
+				b.Error(err)
+			}
 		}
-	}
+	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
 
 // BenchmarkBare is what the machine can do: the same command without a folder,
-// a record, an environment or a scheduler.
+// a record or an environment.
 func BenchmarkBare(b *testing.B) {
-	for b.Loop() {
-		cmd := exec.CommandContext(b.Context(), "/bin/sh", "-c", "true")
-		var out, errOut bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &errOut
-		if err := cmd.Run(); err != nil {
-			b.Fatal(err)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			cmd := exec.CommandContext(b.Context(), "/bin/sh", "-c", "true")
+			var out, errOut bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &errOut
+			if err := cmd.Run(); err != nil {
+				b.Error(err)
+			}
 		}
-	}
+	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
