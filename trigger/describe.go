@@ -45,7 +45,7 @@ type words interface {
 	// plan joins what a plan's days and its times of day are called.
 	plan(p *plan, c clock) string
 	// The notes on fires near a change of the clocks, see Note.
-	moved(wall, fire string, more int) string
+	moved(wall, fire string, more int, sameDay bool) string
 	repeated(wall string, second bool) string
 }
 

@@ -12,11 +12,15 @@ type englishWords struct{}
 func (englishWords) never() string         { return "never, as no day matches" }
 func (englishWords) once(at string) string { return "once, at " + at }
 
-func (englishWords) moved(wall, fire string, more int) string {
+func (englishWords) moved(wall, fire string, more int, sameDay bool) string {
+	does := " does not exist"
 	if more > 0 {
-		return wall + " and " + count(more, "other time") + " do not exist that day; fires at " + fire
+		does = " and " + count(more, "other time") + " do not exist"
 	}
-	return wall + " does not exist that day; fires at " + fire
+	if sameDay {
+		does += " that day"
+	}
+	return wall + does + "; fires at " + fire
 }
 
 func (englishWords) repeated(wall string, second bool) string {

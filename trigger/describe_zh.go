@@ -11,11 +11,15 @@ type chineseWords struct{}
 func (chineseWords) never() string         { return "从不触发（没有符合的日期）" }
 func (chineseWords) once(at string) string { return "一次，" + at }
 
-func (chineseWords) moved(wall, fire string, more int) string {
-	if more > 0 {
-		return "当天不存在 " + wall + " 等 " + strconv.Itoa(more+1) + " 个时间，改在 " + fire + " 触发一次"
+func (chineseWords) moved(wall, fire string, more int, sameDay bool) string {
+	text := "不存在 " + wall
+	if sameDay {
+		text = "当天" + text
 	}
-	return "当天不存在 " + wall + "，改在 " + fire + " 触发"
+	if more > 0 {
+		return text + " 等 " + strconv.Itoa(more+1) + " 个时间，改在 " + fire + " 触发一次"
+	}
+	return text + "，改在 " + fire + " 触发"
 }
 
 func (chineseWords) repeated(wall string, second bool) string {

@@ -62,7 +62,9 @@ func movedNote(w words, p *plan, zone *time.Location, now period) string {
 	if more < 0 {
 		return ""
 	}
-	return w.moved(wallText(first, end), wallText(end, first), more)
+	firstDay, _ := splitWall(first)
+	endDay, _ := splitWall(end)
+	return w.moved(wallText(first, end), wallText(end, first), more, firstDay == endDay)
 }
 
 // wallText gives a time of day, with the date if that is not the day of other.
