@@ -174,7 +174,7 @@ func (s *Store) oneJob(row *sql.Row) (job storedJob, active int, err error) {
 }
 
 // UpdateJob lets change decide what becomes of a job; see jobcenter.JobStore.
-// A run whose job and fire time are in the ledger already is an ErrConflict.
+// Its id stays. A run whose fire time is in the ledger already is left out.
 func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
 	var updated jobcenter.Job
 	var refused error // what change said
@@ -188,18 +188,12 @@ func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcen
 			refused = err
 			return err
 		}
-		if job.ID != id {
-			return fmt.Errorf("the id cannot change to %q", job.ID)
-		}
+		job.ID = id
 		if err := s.replaceJob(ctx, tx, old, job); err != nil {
 			return err
 		}
-		inserted, err := s.writeRuns(ctx, tx, runs)
-		if err != nil {
+		if _, err := s.writeRuns(ctx, tx, runs); err != nil {
 			return err
-		}
-		if len(inserted) < len(runs) {
-			return fmt.Errorf("a run with this fire time exists: %w", jobcenter.ErrConflict)
 		}
 		updated = asStored(job)
 		return nil
@@ -235,13 +229,11 @@ func (s *Store) RemoveJob(ctx context.Context, id string, last func(job jobcente
 		if err != nil {
 			return err
 		}
-		if _, err := tx.StmtContext(ctx, s.skipQueuedRuns).ExecContext(ctx, time.Now().UnixMicro(), id); err != nil {
+		if _, err := s.writeRuns(ctx, tx, last(job.Job)); err != nil {
 			return err
 		}
-		if last != nil {
-			if _, err := s.writeRuns(ctx, tx, last(job.Job)); err != nil {
-				return err
-			}
+		if _, err := tx.StmtContext(ctx, s.skipQueuedRuns).ExecContext(ctx, time.Now().UnixMicro(), id); err != nil {
+			return err
 		}
 		_, err = tx.StmtContext(ctx, s.deleteJob).ExecContext(ctx, job.seq)
 		return err

@@ -15,14 +15,12 @@ const (
 	maxLimit     = 500
 )
 
-func pageLimit(limit int) (int, error) {
-	switch {
-	case limit == 0:
-		return defaultLimit, nil
-	case limit < 0 || limit > maxLimit:
-		return 0, fmt.Errorf("limit: %d is out of range, allowed 1-%d", limit, maxLimit)
+// pageLimit brings the limit of a query into its range.
+func pageLimit(limit int) int {
+	if limit <= 0 {
+		return defaultLimit
 	}
-	return limit, nil
+	return min(limit, maxLimit)
 }
 
 // jobOrder is how a list of jobs is ordered: by a column and then by id, in
@@ -56,10 +54,7 @@ func (s *Store) Jobs(ctx context.Context, q jobcenter.JobQuery) (jobcenter.JobPa
 }
 
 func (s *Store) jobPage(ctx context.Context, q jobcenter.JobQuery) (page jobcenter.JobPage, err error) {
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return page, err
-	}
+	limit := pageLimit(q.Limit)
 	order, err := orderOf(q.Sort)
 	if err != nil {
 		return page, err
@@ -175,10 +170,7 @@ func (s *Store) Runs(ctx context.Context, q jobcenter.RunQuery) (jobcenter.RunPa
 }
 
 func (s *Store) runPage(ctx context.Context, q jobcenter.RunQuery) (page jobcenter.RunPage, err error) {
-	limit, err := pageLimit(q.Limit)
-	if err != nil {
-		return page, err
-	}
+	limit := pageLimit(q.Limit)
 	const list = "runs"
 	after, err := decodeCursor(q.Cursor, list)
 	if err != nil {

@@ -121,9 +121,12 @@ func (s *Store) writeEnds(ctx context.Context, tx *sql.Tx, held map[string]heldR
 }
 
 // Output returns the kept chunks of a run that reach beyond the offset: as
-// many as fit in limit bytes, but one at least.
+// many as fit in limit bytes, but one at least. ErrRunNotFound.
 func (s *Store) Output(ctx context.Context, runID string, offset int64, limit int) ([]jobcenter.Chunk, error) {
 	chunks, err := s.readOutput(ctx, runID, offset, limit)
+	if err == nil && len(chunks) == 0 {
+		_, err = s.Run(ctx, runID)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: output of run %q: %w", runID, err)
 	}
