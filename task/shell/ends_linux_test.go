@@ -106,7 +106,7 @@ func TestContextEnds(t *testing.T) {
 // What is written while the command is being ended is kept.
 func TestLastWords(t *testing.T) {
 	t.Parallel()
-	a := begin(t, newTask(t, Options{}), command("trap 'echo cleaned up; exit 1' TERM; echo $$; while :; do sleep 1000 & wait; done"))
+	a := begin(t, newTask(t, Options{}), command("trap 'echo cleaned up; exit 1' TERM; sh -c 'echo $$; exec sleep 1000' & wait"))
 	a.out.line(t)
 	a.cancel(jobcenter.ErrStopped)
 	if err := a.ended(t); !errors.Is(err, jobcenter.ErrStopped) {
