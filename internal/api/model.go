@@ -169,7 +169,7 @@ func parseTrigger(t Trigger, zone *time.Location) (trigger.Trigger, error) {
 		if wrong.Given != "" {
 			value = shortValue("", wrong.Given)
 		}
-		return nil, &service.Error{Code: service.Invalid, Field: field, Value: value, Message: wrong.Problem}
+		return nil, &service.Error{Code: service.Invalid, Field: field, Value: value, Message: (&trigger.Error{Given: wrong.Given, Problem: wrong.Problem}).Error()}
 	}
 	return parsed, err
 }

@@ -165,7 +165,7 @@ func shortValue(location string, value any) any {
 	const most = 100
 	switch v := value.(type) {
 	case string:
-		if location == "body" || location == "body.password" || location == "body.token" || len(v) > most {
+		if location == "body" || location == "body.password" || location == "body.token" || v == "" || len(v) > most {
 			return nil
 		}
 		return v

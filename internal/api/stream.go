@@ -107,11 +107,10 @@ func (o *outputStream) catchUp(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if run.State != o.told.State || run.Attempt != o.told.Attempt {
-		if err := o.events.send("", "run", runOf(run)); err != nil {
+	if o.told.ID == "" {
+		if err := o.tellRun(run); err != nil {
 			return false, err
 		}
-		o.told = run.Run
 	}
 	for {
 		chunks, err := o.server.svc.Output(ctx, o.actor, o.runID, o.offset, streamPiece)
@@ -132,10 +131,20 @@ func (o *outputStream) catchUp(ctx context.Context) (done bool, err error) {
 		default:
 		}
 	}
+	if run.State != o.told.State || run.Attempt != o.told.Attempt {
+		if err := o.tellRun(run); err != nil {
+			return false, err
+		}
+	}
 	if !run.State.Final() {
 		return false, nil
 	}
 	return true, o.events.send("", "end", runOf(run))
+}
+
+func (o *outputStream) tellRun(run service.Run) error {
+	o.told = run.Run
+	return o.events.send("", "run", runOf(run))
 }
 
 // tell sends a chunk, without what the reader has of it already.
