@@ -9,7 +9,7 @@ import { Field } from "../ui/Field";
 import { problemText } from "../ui/problems";
 import { Card } from "./Card";
 
-const shortest = 12;
+const shortest = 8;
 
 // The token is in the fragment, which no server and no log gets to see; it is
 // taken off the address at once, so that the history does not keep it either.

@@ -1,84 +1,91 @@
+import createClient, { type Middleware } from "openapi-fetch";
 import { preferences } from "../preferences";
 import { noteAnswer, noteNoAnswer } from "./connection";
 import { Problem } from "./problem";
-import type { Job, JobInput, Page, Preview, Run, System, Trigger, User } from "./types";
+import type { operations, paths } from "./schema";
+import type { JobInput, Trigger } from "./types";
 
-const base = "/api/v1";
+const client = createClient<paths>();
 
-type Query = Record<string, string | number | undefined>;
-
-async function call<T>(
-  method: string,
-  path: string,
-  options: { query?: Query; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
-): Promise<T> {
-  const query = new URLSearchParams();
-  for (const [key, value] of Object.entries(options.query ?? {})) {
-    if (value !== undefined && value !== "") query.set(key, String(value));
-  }
-  const headers: Record<string, string> = { "Accept-Language": preferences().language, ...options.headers };
-  if (options.body !== undefined) headers["Content-Type"] = "application/json";
-  let response: Response;
-  try {
-    response = await fetch(`${base}${path}${query.size ? `?${query}` : ""}`, {
-      method,
-      headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
-      signal: options.signal,
-    });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
+const watch: Middleware = {
+  onRequest({ request }) {
+    request.headers.set("Accept-Language", preferences().language);
+  },
+  onResponse({ response }) {
+    noteAnswer(response);
+  },
+  onError({ error }) {
+    if (error instanceof DOMException && error.name === "AbortError") return;
     noteNoAnswer();
-    throw new Problem(0, "offline", "");
-  }
-  noteAnswer(response);
-  if (response.status === 204) return undefined as T;
-  const data = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw new Problem(
-      response.status,
-      data.code ?? "unknown",
-      data.detail ?? data.title ?? "",
-      data.errors ?? [],
-      Number(response.headers.get("Retry-After") ?? 0),
-    );
-  }
-  return data as T;
+    return new Problem(0, "offline", "");
+  },
+};
+client.use(watch);
+
+interface Answer<T> {
+  data?: T;
+  error?: { code?: string; detail?: string; errors?: { location: string; message: string }[] };
+  response: Response;
 }
 
-const id = encodeURIComponent;
+// The data of an answer; its problem is thrown.
+async function data<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (response.ok) return data as T;
+  const retryAfter = Number(response.headers.get("Retry-After") ?? 0);
+  throw new Problem(response.status, error?.code ?? "unknown", error?.detail ?? "", error?.errors, retryAfter);
+}
+
+// Filters that are not set are left out.
+function set<Q extends object>(query: { [K in keyof Q]?: unknown }): Q {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== "" && value != null)) as Q;
+}
+
+export type JobQuery = NonNullable<operations["list-jobs"]["parameters"]["query"]>;
+export type RunQuery = NonNullable<operations["list-runs"]["parameters"]["query"]>;
+
+const one = (id: string) => ({ params: { path: { id } } });
 
 export const api = {
-  setupNeeded: () => call<{ needed: boolean }>("GET", "/setup"),
+  setupNeeded: () => data(client.GET("/api/v1/setup")),
   setUp: (body: { token: string; email: string; password: string; name?: string }) =>
-    call<{ user: User }>("POST", "/setup", { body }),
-  signIn: (body: { email: string; password: string }) => call<{ user: User }>("POST", "/session", { body }),
-  session: () => call<{ user: User }>("GET", "/session"),
-  signOut: () => call<void>("DELETE", "/session"),
-  system: () => call<System>("GET", "/system"),
-  timezones: () => call<{ items: string[] }>("GET", "/timezones"),
+    data(client.POST("/api/v1/setup", { body })),
+  signIn: (body: { email: string; password: string }) => data(client.POST("/api/v1/session", { body })),
+  session: () => data(client.GET("/api/v1/session")),
+  signOut: () => data(client.DELETE("/api/v1/session")),
+  system: () => data(client.GET("/api/v1/system")),
+  timezones: () => data(client.GET("/api/v1/timezones")),
   preview: (trigger: Trigger, count: number, signal?: AbortSignal) =>
-    call<Preview>("POST", "/triggers/preview", { body: { trigger, count }, signal }),
+    data(client.POST("/api/v1/triggers/preview", { body: { trigger, count }, signal })),
 
-  jobs: (query: Query, signal?: AbortSignal) => call<Page<Job>>("GET", "/jobs", { query, signal }),
-  job: (job: string, signal?: AbortSignal) => call<Job>("GET", `/jobs/${id(job)}`, { signal }),
-  createJob: (body: JobInput) => call<Job>("POST", "/jobs", { body }),
-  replaceJob: (job: string, body: JobInput, version: number) =>
-    call<Job>("PUT", `/jobs/${id(job)}`, { body, headers: { "If-Match": `"${version}"` } }),
-  deleteJob: (job: string) => call<void>("DELETE", `/jobs/${id(job)}`),
-  pauseJob: (job: string) => call<Job>("POST", `/jobs/${id(job)}/pause`),
-  resumeJob: (job: string) => call<Job>("POST", `/jobs/${id(job)}/resume`),
-  runJob: (job: string) => call<Run>("POST", `/jobs/${id(job)}/run`),
+  // Values of filters come from the address: the server says what is wrong with one.
+  jobs: (query: { [K in keyof JobQuery]?: unknown }, signal?: AbortSignal) =>
+    data(client.GET("/api/v1/jobs", { params: { query: set<JobQuery>(query) }, signal })),
+  job: (id: string, signal?: AbortSignal) => data(client.GET("/api/v1/jobs/{id}", { ...one(id), signal })),
+  createJob: (body: JobInput) => data(client.POST("/api/v1/jobs", { body })),
+  replaceJob: (id: string, body: JobInput, version: number) =>
+    data(
+      client.PUT("/api/v1/jobs/{id}", {
+        params: { path: { id }, header: { "If-Match": `"${version}"` } },
+        body,
+      }),
+    ),
+  deleteJob: (id: string, keepalive = false) =>
+    data(client.DELETE("/api/v1/jobs/{id}", { ...one(id), keepalive })),
+  pauseJob: (id: string) => data(client.POST("/api/v1/jobs/{id}/pause", one(id))),
+  resumeJob: (id: string) => data(client.POST("/api/v1/jobs/{id}/resume", one(id))),
+  runJob: (id: string) => data(client.POST("/api/v1/jobs/{id}/run", one(id))),
 
-  runs: (query: Query, signal?: AbortSignal) => call<Page<Run>>("GET", "/runs", { query, signal }),
-  run: (run: string, signal?: AbortSignal) => call<Run>("GET", `/runs/${id(run)}`, { signal }),
-  stopRun: (run: string) => call<Run>("POST", `/runs/${id(run)}/stop`),
+  runs: (query: { [K in keyof RunQuery]?: unknown }, signal?: AbortSignal) =>
+    data(client.GET("/api/v1/runs", { params: { query: set<RunQuery>(query) }, signal })),
+  run: (id: string, signal?: AbortSignal) => data(client.GET("/api/v1/runs/{id}", { ...one(id), signal })),
+  stopRun: (id: string) => data(client.POST("/api/v1/runs/{id}/stop", one(id))),
 };
 
 export function outputURL(run: string): string {
-  return `${base}/runs/${id(run)}/output`;
+  return `/api/v1/runs/${encodeURIComponent(run)}/output`;
 }
 
 export function outputStreamURL(run: string): string {
-  return `${base}/runs/${id(run)}/output/stream`;
+  return `${outputURL(run)}/stream`;
 }

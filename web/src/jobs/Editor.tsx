@@ -144,10 +144,11 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
     else window.setTimeout(() => focusFirstError(element.current));
   };
   const onKey = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      submit();
-    }
+    if (event.key !== "Enter") return;
+    const all = event.ctrlKey || event.metaKey;
+    // Enter ends an input, such as a tag or a date; it must not save half a form.
+    if (all || event.target instanceof HTMLInputElement) event.preventDefault();
+    if (all) submit();
   };
   const stale = problem?.code === "version_changed" || problem?.status === 412;
   const shownInFields = Object.keys(serverErrors).some((key) => key !== "");

@@ -23,7 +23,7 @@ function changeRemoving(to: Map<string, number>) {
 
 window.addEventListener("pagehide", () => {
   for (const id of removing.keys())
-    void fetch(`/api/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
+    void api.deleteJob(id, true);
 });
 
 export function useRemoving(): ReadonlyMap<string, number> {

@@ -19,7 +19,7 @@ export interface JobForm {
   timeout: string;
   grace: "default" | "own" | "unlimited";
   graceOwn: string;
-  coalesce: string;
+  coalesce: NonNullable<JobInput["coalesce"]>;
   instances: number | null;
   paused: boolean;
 }

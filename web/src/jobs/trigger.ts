@@ -18,6 +18,9 @@ export type IntervalUnit = (typeof intervalUnits)[number];
 
 export type Kind = "date" | "interval" | "cron" | "crontab" | "other";
 
+// A trigger of any kind, with its keys by name.
+type Loose = { type: string } & Record<string, unknown>;
+
 // What the form holds about a trigger: every kind's inputs, so that changing
 // the kind and back loses nothing.
 export interface TriggerForm {
@@ -31,6 +34,9 @@ export interface TriggerForm {
   end_date: string;
   // Keys that the form has no input for, and triggers it does not know.
   kept: Record<string, unknown>;
+  // Bounds as they were stored, by the wall time that the form shows for
+  // them: what is not changed is written back exactly.
+  given: Record<string, string>;
 }
 
 export function emptyTrigger(timezone: string): TriggerForm {
@@ -44,6 +50,7 @@ export function emptyTrigger(timezone: string): TriggerForm {
     start_date: "",
     end_date: "",
     kept: {},
+    given: {},
   };
 }
 
@@ -54,6 +61,8 @@ function wall(value: unknown, zone: string): string {
     return value.length === 10 ? `${value}T00:00:00` : value.slice(0, 19);
   return instant(value, zone || "UTC").replace(" ", "T");
 }
+
+const timeKeys = ["run_date", "start_date", "end_date"] as const;
 
 const ownKeys = new Set<string>([
   "type",
@@ -66,15 +75,17 @@ const ownKeys = new Set<string>([
   ...intervalUnits,
 ]);
 
-export function readTrigger(trigger: Trigger, serverZone: string): TriggerForm {
+export function readTrigger(from: Trigger, serverZone: string): TriggerForm {
+  const trigger: Loose = { ...from };
   const timezone = typeof trigger.timezone === "string" ? trigger.timezone : "";
   const form = emptyTrigger(timezone);
   const zone = timezone || serverZone;
   form.kind =
     (["date", "interval", "cron", "crontab"] as const).find((kind) => kind === trigger.type) ?? "other";
-  form.run_date = wall(trigger.run_date, zone);
-  form.start_date = wall(trigger.start_date, zone);
-  form.end_date = wall(trigger.end_date, zone);
+  for (const key of timeKeys) {
+    form[key] = wall(trigger[key], zone);
+    if (form[key]) form.given[givenKey(form, key)] = String(trigger[key]);
+  }
   form.expression = String(trigger.expression ?? "");
   for (const field of cronFields)
     form.cron[field] = trigger[field] === undefined ? "" : String(trigger[field]);
@@ -89,18 +100,27 @@ export function readTrigger(trigger: Trigger, serverZone: string): TriggerForm {
   return form;
 }
 
+function givenKey(form: TriggerForm, key: (typeof timeKeys)[number]): string {
+  return `${key} ${form[key]} ${form.timezone}`;
+}
+
 // The trigger that the form says; undefined while too little is filled in.
 export function writeTrigger(form: TriggerForm): Trigger | undefined {
-  if (form.kind === "other") return form.kept as Trigger;
-  const trigger: Trigger = { ...form.kept, type: form.kind };
+  return write(form) as Trigger | undefined;
+}
+
+function write(form: TriggerForm): Loose | undefined {
+  if (form.kind === "other") return form.kept as Loose;
+  const trigger: Loose = { ...form.kept, type: form.kind };
   if (form.timezone) trigger.timezone = form.timezone;
   if (form.kind === "date") {
     if (!form.run_date) return undefined;
-    trigger.run_date = form.run_date;
+    trigger.run_date = form.given[givenKey(form, "run_date")] ?? form.run_date;
     return trigger;
   }
-  if (form.start_date) trigger.start_date = form.start_date;
-  if (form.end_date) trigger.end_date = form.end_date;
+  for (const key of ["start_date", "end_date"] as const) {
+    if (form[key]) trigger[key] = form.given[givenKey(form, key)] ?? form[key];
+  }
   const before = Object.keys(trigger).length;
   if (form.kind === "interval") {
     for (const unit of intervalUnits) if (form.interval[unit]) trigger[unit] = form.interval[unit];

@@ -22,6 +22,7 @@ export function Look({ children }: { children: ReactNode }) {
     <ConfigProvider
       locale={locale}
       wave={{ disabled: true }}
+      button={{ autoInsertSpace: false }}
       theme={{
         algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
         token: {

@@ -1,0 +1,229 @@
+import type { Locator, Page } from "@playwright/test";
+import { admin, expect, Server, test } from "./server";
+
+test.describe.configure({ mode: "serial" });
+
+async function signIn(page: Page, url: string) {
+  await page.goto(`${url}/login`);
+  await page.getByLabel("E-mail").fill(admin.email);
+  await page.getByLabel("Password").fill(admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+}
+
+// Opens the form for a new job and fills in what all kinds have.
+async function newJob(page: Page, url: string, name: string, command: string, kind: string) {
+  await page.goto(`${url}/jobs/new`);
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Id", { exact: true }).fill(name);
+  await page.getByLabel("Command").fill(command);
+  await page.getByText(kind, { exact: true }).click();
+}
+
+async function save(page: Page, name: string) {
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page).toHaveURL(new RegExp(`/jobs/${name}$`));
+  await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
+}
+
+const plan = (page: Page): Locator => page.getByRole("region", { name: "What it will do" });
+const row = (page: Page, name: string): Locator => page.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
+
+test("the first account is created by the printed link", async ({ page }) => {
+  const fresh = await new Server(false).start();
+  try {
+    await page.goto(`${fresh.url}/setup`);
+    await expect(page.getByText("needs the link")).toBeVisible();
+    await page.goto("about:blank");
+    await page.goto(fresh.setupLink);
+    await expect(page).toHaveURL(`${fresh.url}/setup`); // the token is off the address
+    await page.getByLabel("E-mail").fill("first@example.com");
+    await page.getByLabel("Name").fill("First");
+    await page.getByLabel("Password", { exact: true }).fill("short");
+    await page.getByLabel("Password again").fill("other");
+    await page.getByRole("button", { name: "Create account" }).click();
+    await expect(page.getByText("5 of at least 8")).toBeVisible();
+    await expect(page.getByText("passwords differ")).toBeVisible();
+    await page.getByLabel("Password", { exact: true }).fill("long enough now");
+    await page.getByLabel("Password again").fill("long enough now");
+    await page.getByRole("button", { name: "Create account" }).click();
+    await expect(page).toHaveURL(`${fresh.url}/jobs`);
+    await expect(page.getByText("No jobs yet")).toBeVisible();
+  } finally {
+    await fresh.remove();
+  }
+});
+
+test("signing in tells what is wrong, and leads back to where one wanted to go", async ({ page, server }) => {
+  await page.goto(`${server.url}/runs`);
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await page.getByLabel("E-mail").fill(admin.email);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByText("Enter the password")).toBeVisible();
+  await page.getByLabel("Password").fill("not this one");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByText("E-mail or password is wrong")).toBeVisible();
+  await page.getByLabel("Password").fill(admin.password);
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(`${server.url}/runs`);
+  await expect(page.getByText("No runs yet")).toBeVisible();
+});
+
+test("jobs of every kind are created through the form", async ({ page, server }) => {
+  await signIn(page, server.url);
+
+  await newJob(page, server.url, "by-date", "echo once", "Once");
+  await page.getByLabel("Date and time").fill("2031-05-06 07:08:09");
+  await page.keyboard.press("Enter");
+  await expect(plan(page).getByText("2031-05-06 07:08:09", { exact: true })).toBeVisible();
+  await save(page, "by-date");
+
+  await newJob(page, server.url, "by-interval", 'for i in 1 2 3 4; do echo "line $i"; sleep 0.6; done; echo oops >&2', "Every so often");
+  await page.getByLabel("seconds").fill("1");
+  await expect(plan(page).getByText("every 1 s", { exact: false })).toBeVisible();
+  await page.getByLabel("Tags").fill("quick,");
+  await save(page, "by-interval");
+
+  await newJob(page, server.url, "by-fields", "echo fields", "By calendar");
+  await page.getByRole("button", { name: "Working days" }).click();
+  await page.getByLabel("Hour").fill("99");
+  await expect(page.getByLabel("Hour")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.getByText("allowed 0-23").first()).toBeVisible();
+  await page.getByLabel("Hour").fill("7");
+  await expect(plan(page).getByText("07:00:00").first()).toBeVisible();
+  await page.getByRole("button", { name: "Sat", exact: true }).click();
+  await expect(page.getByLabel("Weekday", { exact: true }).first()).toHaveValue("mon-sat");
+  await save(page, "by-fields");
+
+  await newJob(page, server.url, "by-crontab", "echo crontab", "Crontab");
+  await page.getByLabel("Expression").fill("*/5 9-17 * * mon-fri");
+  await expect(plan(page).locator("tbody time")).toHaveCount(10);
+  await page.keyboard.press("Control+Enter");
+  await expect(page).toHaveURL(/\/jobs\/by-crontab$/);
+
+  await page.goto(`${server.url}/jobs`);
+  for (const name of ["by-date", "by-interval", "by-fields", "by-crontab"]) await expect(row(page, name)).toBeVisible();
+});
+
+test("what the form lacks is said beside the field", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/new`);
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("Enter the command to run")).toBeVisible();
+  await expect(page.getByLabel("Command")).toBeFocused();
+  await expect(page.getByText("Fill in at least one field")).toBeVisible();
+  await newJob(page, server.url, "by-date", "echo again", "Crontab");
+  await page.getByLabel("Expression").fill("0 0 1 1 *");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("A job with this id exists already")).toBeVisible();
+  page.on("dialog", (dialog) => void dialog.accept());
+  await page.getByRole("link", { name: "Cancel" }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+});
+
+test("a job that fires every second shows its runs, and their output live", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/by-interval`);
+  await expect(page.getByRole("table", { name: "Runs" }).getByText("Running").first()).toBeVisible();
+  await page.getByRole("table", { name: "Runs" }).getByRole("link", { name: "Running" }).first().click();
+  const output = page.getByRole("log");
+  const banner = page.locator(".banner");
+  // A line is there while later ones are not and the run goes on.
+  await expect(output).toContainText("line 1");
+  if ((await banner.innerText()).includes("Running")) await expect(output).not.toContainText("line 4", { timeout: 1 });
+  await expect(output).toContainText("line 4");
+  await expect(banner).toContainText("Succeeded");
+  await expect(output.locator(".line-stderr")).toHaveText(/oops/);
+  await expect(page.getByText("5 lines")).toBeVisible();
+});
+
+test("pause, resume, edit, search, delete with undo", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await row(page, "by-interval").getByRole("button", { name: "Pause: by-interval" }).click();
+  await expect(row(page, "by-interval").getByText("Paused")).toBeVisible();
+  await row(page, "by-interval").getByRole("button", { name: "Resume: by-interval" }).click();
+  await expect(row(page, "by-interval").getByText("Paused")).toHaveCount(0);
+  await row(page, "by-interval").getByRole("button", { name: "Pause: by-interval" }).click();
+  await expect(row(page, "by-interval").getByText("Paused")).toBeVisible();
+
+  await row(page, "by-fields").getByRole("button", { name: "More actions: by-fields" }).click();
+  await page.getByRole("menuitem", { name: "Edit" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Morning round");
+  await page.getByRole("button", { name: /^Rules/ }).click();
+  await page.getByLabel("Time limit").fill("5");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("heading", { name: "Morning round", level: 1 })).toBeVisible();
+  await expect(page.getByText("5 min", { exact: true })).toBeVisible();
+
+  await page.keyboard.press("/");
+  await expect(page.getByRole("textbox", { name: "Search name" })).toBeFocused();
+  await page.keyboard.type("morning");
+  await expect(page).toHaveURL(/search=morning/);
+  await expect(row(page, "Morning round")).toBeVisible();
+  await expect(row(page, "by-date")).toHaveCount(0);
+
+  await page.goto(`${server.url}/jobs`);
+  await row(page, "by-date").getByRole("button", { name: "More actions: by-date" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(row(page, "by-date")).toHaveCount(0);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(row(page, "by-date")).toBeVisible();
+  await row(page, "by-date").getByRole("button", { name: "More actions: by-date" }).click();
+  await page.getByRole("menuitem", { name: "Delete" }).click();
+  await expect(page.getByText("Deleted by-date")).toBeVisible();
+  await expect.poll(async () => (await page.request.get(`${server.url}/api/v1/jobs/by-date`)).status(), { timeout: 15_000 }).toBe(404);
+});
+
+test("an edit that somebody else overtook is not saved over theirs unasked", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/by-crontab/edit`);
+  await page.getByLabel("Command").fill("echo mine");
+  const other = await page.request.patch(`${server.url}/api/v1/jobs/by-crontab`, {
+    data: { name: "Theirs" },
+    headers: { "Content-Type": "application/merge-patch+json" },
+  });
+  expect(other.ok()).toBe(true);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Somebody else changed this job")).toBeVisible();
+  await page.getByRole("button", { name: "Load their version" }).click();
+  await expect(page.getByLabel("Name", { exact: true })).toHaveValue("Theirs");
+  await expect(page.getByLabel("Command")).toHaveValue("echo crontab");
+});
+
+test("run now and stop", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await newJob(page, server.url, "long", "echo begun; sleep 300", "Crontab");
+  await page.getByLabel("Expression").fill("0 0 1 1 *");
+  await save(page, "long");
+  await page.getByRole("button", { name: "Run now" }).click();
+  await page.getByRole("link", { name: "See the run" }).click();
+  await expect(page.getByRole("log")).toContainText("begun");
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await expect(page.locator(".banner")).toContainText("Stopped");
+});
+
+test("jobs, runs and output are there after a restart", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/long`);
+  await page.getByRole("table", { name: "Runs" }).getByRole("link", { name: "Stopped" }).click();
+  await expect(page.getByRole("log")).toContainText("begun");
+  const run = page.url();
+  await page.goto(`${server.url}/jobs`);
+  await server.stop();
+  await expect(page.getByText("The server does not answer")).toBeVisible();
+  await server.start();
+  await expect(page.getByText("The server does not answer")).toBeHidden();
+  await expect(row(page, "Morning round")).toBeVisible();
+  await page.goto(run);
+  await expect(page.locator(".banner")).toContainText("Stopped");
+  await expect(page.getByRole("log")).toContainText("begun");
+});
+
+test("signing out", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.getByRole("button", { name: "Account" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await expect(page).toHaveURL(/\/login$/);
+  await page.goto(`${server.url}/jobs`);
+  await expect(page).toHaveURL(/\/login$/);
+});
