@@ -9,7 +9,7 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// ErrNewerSchema: the database was last used by a newer program.
+// ErrNewerSchema says that the database was last used by a newer program.
 var ErrNewerSchema = errors.New("the database is from a newer version of this program")
 
 // migrateTries bounds how often Migrate begins anew because another process

@@ -35,7 +35,7 @@ type dueJob struct {
 // without a word to decide, and is not among those returned.
 func (s *Store) Claim(ctx context.Context, tasks []string, now time.Time, limit int, decide func(job jobcenter.Job, active int) jobcenter.Decision) ([]jobcenter.Claimed, error) {
 	var claimed []jobcenter.Claimed
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
 		due, err := s.readableDueJobs(ctx, tx, tasks, now, limit)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func storedRuns(runs []jobcenter.Run, inserted map[string]bool) []jobcenter.Run 
 
 // readableDueJobs returns due jobs. Those that cannot be decoded it puts in
 // quarantine first, until none is among them.
-func (s *Store) readableDueJobs(ctx context.Context, tx *sql.Tx, tasks []string, now time.Time, limit int) ([]dueJob, error) {
+func (s *Store) readableDueJobs(ctx context.Context, tx transaction, tasks []string, now time.Time, limit int) ([]dueJob, error) {
 	for {
 		due, err := s.selectDueJobs(ctx, tx, tasks, now, limit)
 		if err != nil {
@@ -101,8 +101,8 @@ func (s *Store) readableDueJobs(ctx context.Context, tx *sql.Tx, tasks []string,
 	}
 }
 
-func (s *Store) selectDueJobs(ctx context.Context, tx *sql.Tx, tasks []string, now time.Time, limit int) ([]dueJob, error) {
-	rows, err := tx.StmtContext(ctx, s.dueJobs).QueryContext(ctx, now.UnixMicro(), jsonList(tasks), limit)
+func (s *Store) selectDueJobs(ctx context.Context, tx transaction, tasks []string, now time.Time, limit int) ([]dueJob, error) {
+	rows, err := tx.query(ctx, s.dueJobs, now.UnixMicro(), jsonList(tasks), limit)
 	if err != nil {
 		return nil, fmt.Errorf("due jobs: %w", err)
 	}
@@ -122,13 +122,13 @@ func (s *Store) selectDueJobs(ctx context.Context, tx *sql.Tx, tasks []string, n
 // see jobcenter.JobStore.
 func (s *Store) TakeQueued(ctx context.Context, tasks []string, executor string, limit int, start func(job jobcenter.Job, run jobcenter.Run) jobcenter.Run) ([]jobcenter.Claimed, error) {
 	var taken []jobcenter.Claimed
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
 		free, gone, err := s.selectQueued(ctx, tx, tasks, executor, limit)
 		if err != nil {
 			return err
 		}
 		for _, id := range gone {
-			run, _, err := scanRun(tx.StmtContext(ctx, s.runInTx).QueryRowContext(ctx, id))
+			run, _, err := scanRun(tx.queryRow(ctx, s.runInTx, id))
 			if err != nil {
 				return err
 			}
@@ -139,11 +139,11 @@ func (s *Store) TakeQueued(ctx context.Context, tasks []string, executor string,
 		}
 		taken = make([]jobcenter.Claimed, 0, len(free))
 		for _, id := range free {
-			run, _, err := scanRun(tx.StmtContext(ctx, s.runInTx).QueryRowContext(ctx, id))
+			run, _, err := scanRun(tx.queryRow(ctx, s.runInTx, id))
 			if err != nil {
 				return err
 			}
-			job, _, err := s.oneJob(tx.StmtContext(ctx, s.jobInTx).QueryRowContext(ctx, run.JobID))
+			job, _, err := s.oneJob(tx.queryRow(ctx, s.jobInTx, run.JobID))
 			if err != nil {
 				return err
 			}
@@ -164,15 +164,15 @@ func (s *Store) TakeQueued(ctx context.Context, tasks []string, executor string,
 	return taken, nil
 }
 
-func (s *Store) replace(ctx context.Context, tx *sql.Tx, run jobcenter.Run) error {
-	_, err := tx.StmtContext(ctx, s.replaceRun).ExecContext(ctx, append(runValues(run), run.ID)...)
+func (s *Store) replace(ctx context.Context, tx transaction, run jobcenter.Run) error {
+	_, err := tx.exec(ctx, s.replaceRun, append(runValues(run), run.ID)...)
 	return err
 }
 
 // selectQueued returns the ids of up to limit queued runs that may start, and
 // of those passed on the way whose job is gone.
-func (s *Store) selectQueued(ctx context.Context, tx *sql.Tx, tasks []string, executor string, limit int) (free, gone []string, err error) {
-	rows, err := tx.StmtContext(ctx, s.queuedRuns).QueryContext(ctx, executor, jsonList(tasks))
+func (s *Store) selectQueued(ctx context.Context, tx transaction, tasks []string, executor string, limit int) (free, gone []string, err error) {
+	rows, err := tx.query(ctx, s.queuedRuns, executor, jsonList(tasks))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/huandu/go-sqlbuilder"
+
 	"github.com/jobcenter-go/jobcenter"
 )
 

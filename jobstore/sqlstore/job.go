@@ -68,22 +68,23 @@ func (s *Store) scanJob(row scanner, more ...any) (storedJob, error) {
 }
 
 // jobValues are the values of a job's row but for the id, in the order of
-// update_job. stored is the trigger's text as it was, for a job whose trigger
-// could not be read and was not replaced.
-func jobValues(job jobcenter.Job, stored string) ([]any, error) {
-	text := stored
-	if job.Trigger != nil || stored == "" {
+// update_job. old is the row as it was, nil for a new job: a trigger that
+// cannot be read stays as it is written until there is a new one.
+func jobValues(job jobcenter.Job, old *storedJob) ([]any, error) {
+	var text string
+	if job.Trigger == nil && old != nil && old.Trigger == nil {
+		text = old.triggerJSON
+	} else {
 		data, err := trigger.Marshal(job.Trigger)
 		if err != nil {
 			return nil, fmt.Errorf("trigger: %w", err)
 		}
 		text = string(data)
 	}
-	tags := jsonList(job.Tags)
 	return []any{
 		job.Version, micros(job.NextFireTime), job.Paused, job.Quarantine, job.CreatedAt.UnixMicro(), job.UpdatedAt.UnixMicro(),
 		int64(job.MisfireGrace), job.MaxInstances, int64(job.Timeout), string(job.Coalesce), string(job.Overlap), job.Task,
-		job.Executor, job.Name, text, string(job.Args), tags, searchText(job),
+		job.Executor, job.Name, text, string(job.Args), jsonList(job.Tags), searchText(job),
 	}, nil
 }
 
@@ -127,12 +128,12 @@ func appendStrings(list []string, value any) []string {
 
 // AddJob stores a new job as it is given. ErrConflict if the id is taken.
 func (s *Store) AddJob(ctx context.Context, job jobcenter.Job) error {
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		values, err := jobValues(job, "")
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
+		values, err := jobValues(job, nil)
 		if err != nil {
 			return err
 		}
-		result, err := tx.StmtContext(ctx, s.insertJob).ExecContext(ctx, append([]any{job.ID}, values...)...)
+		result, err := tx.exec(ctx, s.insertJob, append([]any{job.ID}, values...)...)
 		if err != nil {
 			return err
 		}
@@ -147,11 +148,11 @@ func (s *Store) AddJob(ctx context.Context, job jobcenter.Job) error {
 	return nil
 }
 
-func (s *Store) writeTags(ctx context.Context, tx *sql.Tx, job jobcenter.Job) error {
+func (s *Store) writeTags(ctx context.Context, tx transaction, job jobcenter.Job) error {
 	if len(job.Tags) == 0 {
 		return nil
 	}
-	_, err := tx.StmtContext(ctx, s.insertTags).ExecContext(ctx, job.ID)
+	_, err := tx.exec(ctx, s.insertTags, job.ID)
 	return err
 }
 
@@ -178,8 +179,8 @@ func (s *Store) oneJob(row *sql.Row) (job storedJob, active int, err error) {
 func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
 	var updated jobcenter.Job
 	var refused error // what change said
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		old, active, err := s.oneJob(tx.StmtContext(ctx, s.jobInTx).QueryRowContext(ctx, id))
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
+		old, active, err := s.oneJob(tx.queryRow(ctx, s.jobInTx, id))
 		if err != nil {
 			return err
 		}
@@ -207,15 +208,15 @@ func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcen
 	return updated, nil
 }
 
-func (s *Store) replaceJob(ctx context.Context, tx *sql.Tx, old storedJob, job jobcenter.Job) error {
-	values, err := jobValues(job, old.triggerJSON)
+func (s *Store) replaceJob(ctx context.Context, tx transaction, old storedJob, job jobcenter.Job) error {
+	values, err := jobValues(job, &old)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.StmtContext(ctx, s.updateJob).ExecContext(ctx, append(values, old.seq)...); err != nil {
+	if _, err := tx.exec(ctx, s.updateJob, append(values, old.seq)...); err != nil {
 		return err
 	}
-	if _, err := tx.StmtContext(ctx, s.deleteTags).ExecContext(ctx, old.seq); err != nil {
+	if _, err := tx.exec(ctx, s.deleteTags, old.seq); err != nil {
 		return err
 	}
 	return s.writeTags(ctx, tx, job)
@@ -224,18 +225,18 @@ func (s *Store) replaceJob(ctx context.Context, tx *sql.Tx, old storedJob, job j
 // RemoveJob removes a job, ends its queued runs and inserts those that last
 // returns, but for fire times that the ledger has already; ErrJobNotFound.
 func (s *Store) RemoveJob(ctx context.Context, id string, last func(job jobcenter.Job) []jobcenter.Run) error {
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		job, _, err := s.oneJob(tx.StmtContext(ctx, s.jobInTx).QueryRowContext(ctx, id))
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
+		job, _, err := s.oneJob(tx.queryRow(ctx, s.jobInTx, id))
 		if err != nil {
 			return err
 		}
 		if _, err := s.writeRuns(ctx, tx, last(job.Job)); err != nil {
 			return err
 		}
-		if _, err := tx.StmtContext(ctx, s.skipQueuedRuns).ExecContext(ctx, time.Now().UnixMicro(), id); err != nil {
+		if _, err := tx.exec(ctx, s.skipQueuedRuns, time.Now().UnixMicro(), id); err != nil {
 			return err
 		}
-		_, err = tx.StmtContext(ctx, s.deleteJob).ExecContext(ctx, job.seq)
+		_, err = tx.exec(ctx, s.deleteJob, job.seq)
 		return err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/huandu/go-sqlbuilder"
+
 	"github.com/jobcenter-go/jobcenter"
 )
 
@@ -135,7 +136,7 @@ func direction(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
 }
 
 func filterJobs(sb *sqlbuilder.SelectBuilder, q jobcenter.JobQuery) error {
-	for _, word := range strings.Fields(strings.ToLower(q.Search)) {
+	for word := range strings.FieldsSeq(strings.ToLower(q.Search)) {
 		sb.Where("instr(search, " + sb.Var(word) + ") > 0")
 	}
 	if q.Tag != "" {

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
@@ -21,7 +20,7 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 	if len(records.Output)+len(records.Drops)+len(records.Ends) == 0 {
 		return nil
 	}
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
 		held, err := s.selectHeld(ctx, tx, records)
 		if err != nil {
 			return err
@@ -34,7 +33,7 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 			if !ok || run.attempt != drop.Attempt {
 				continue
 			}
-			if _, err := tx.StmtContext(ctx, s.dropOutput).ExecContext(ctx, run.seq, drop.From, drop.To); err != nil {
+			if _, err := tx.exec(ctx, s.dropOutput, run.seq, drop.From, drop.To); err != nil {
 				return fmt.Errorf("drop output: %w", err)
 			}
 		}
@@ -47,7 +46,7 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 }
 
 // selectHeld returns those runs of the records that have not ended.
-func (s *Store) selectHeld(ctx context.Context, tx *sql.Tx, records jobcenter.Records) (map[string]heldRun, error) {
+func (s *Store) selectHeld(ctx context.Context, tx transaction, records jobcenter.Records) (map[string]heldRun, error) {
 	seen := map[string]bool{}
 	var ids []string
 	add := func(id string) {
@@ -65,7 +64,7 @@ func (s *Store) selectHeld(ctx context.Context, tx *sql.Tx, records jobcenter.Re
 	for i := range records.Ends {
 		add(records.Ends[i].ID)
 	}
-	rows, err := tx.StmtContext(ctx, s.heldRuns).QueryContext(ctx, jsonList(ids))
+	rows, err := tx.query(ctx, s.heldRuns, jsonList(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +81,7 @@ func (s *Store) selectHeld(ctx context.Context, tx *sql.Tx, records jobcenter.Re
 	return held, rows.Err()
 }
 
-func (s *Store) writeOutput(ctx context.Context, tx *sql.Tx, held map[string]heldRun, chunks []jobcenter.Chunk) error {
+func (s *Store) writeOutput(ctx context.Context, tx transaction, held map[string]heldRun, chunks []jobcenter.Chunk) error {
 	var values []any
 	rows := 0
 	for _, chunk := range chunks {
@@ -98,7 +97,7 @@ func (s *Store) writeOutput(ctx context.Context, tx *sql.Tx, held map[string]hel
 	return err
 }
 
-func (s *Store) writeEnds(ctx context.Context, tx *sql.Tx, held map[string]heldRun, ends []jobcenter.Run) error {
+func (s *Store) writeEnds(ctx context.Context, tx transaction, held map[string]heldRun, ends []jobcenter.Run) error {
 	var values []any
 	rows := 0
 	for _, end := range ends {

@@ -61,7 +61,7 @@ func runAsStored(run jobcenter.Run) jobcenter.Run {
 
 // writeRuns inserts runs and returns the ids of those whose job and fire time
 // were not in the ledger yet; the others are left out.
-func (s *Store) writeRuns(ctx context.Context, tx *sql.Tx, runs []jobcenter.Run) (inserted map[string]bool, err error) {
+func (s *Store) writeRuns(ctx context.Context, tx transaction, runs []jobcenter.Run) (inserted map[string]bool, err error) {
 	inserted = make(map[string]bool, len(runs))
 	if len(runs) == 0 {
 		return inserted, nil
@@ -82,7 +82,7 @@ func (s *Store) writeRuns(ctx context.Context, tx *sql.Tx, runs []jobcenter.Run)
 		}
 		return inserted, nil
 	}
-	rows, err := tx.StmtContext(ctx, s.existingRuns).QueryContext(ctx, jsonList(ids))
+	rows, err := tx.query(ctx, s.existingRuns, jsonList(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
 		return err
 	}
 	for _, q := range single {
-		if *q.stmt, err = q.pool.PrepareContext(ctx, queries[q.name]); err != nil {
+		if *q.stmt, err = q.pool.PrepareContext(ctx, queries[q.name]); err != nil { //nolint:sqlclosecheck // closeStatements does
 			return fmt.Errorf("prepare %s: %w", q.name, err)
 		}
 	}
@@ -83,7 +83,7 @@ func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
 	return nil
 }
 
-func (s *statements) close() error {
+func (s *statements) closeStatements() error {
 	var errs []error
 	for _, stmt := range []*sql.Stmt{
 		s.insertJob, s.updateJob, s.deleteJob, s.insertTags, s.deleteTags, s.jobInTx, s.dueJobs, s.queuedRuns, s.runInTx,
@@ -120,8 +120,7 @@ func (b *bulk) prepare(ctx context.Context, db *sql.DB, query string) error {
 	}
 	row := query[start : start+length]
 	for _, rows := range []int{64, 8, 1} {
-		text := query[:start] + strings.Repeat(row+", ", rows-1) + query[start:]
-		stmt, err := db.PrepareContext(ctx, text)
+		stmt, err := db.PrepareContext(ctx, strings.Join([]string{query[:start], strings.Repeat(row+", ", rows-1), query[start:]}, ""))
 		if err != nil {
 			return err
 		}
@@ -132,7 +131,7 @@ func (b *bulk) prepare(ctx context.Context, db *sql.DB, query string) error {
 
 // exec runs the statement for all rows, whose values stand one after the
 // other, and returns how many rows of the table were affected.
-func (b bulk) exec(ctx context.Context, tx *sql.Tx, rows int, values []any) (affected int, err error) {
+func (b bulk) exec(ctx context.Context, tx transaction, rows int, values []any) (affected int, err error) {
 	if rows == 0 {
 		return 0, nil
 	}
@@ -140,7 +139,7 @@ func (b bulk) exec(ctx context.Context, tx *sql.Tx, rows int, values []any) (aff
 	for _, size := range b {
 		for ; rows >= size.rows; rows -= size.rows {
 			n := size.rows * width
-			result, err := tx.StmtContext(ctx, size.stmt).ExecContext(ctx, values[:n]...)
+			result, err := tx.exec(ctx, size.stmt, values[:n]...)
 			if err != nil {
 				return 0, err
 			}

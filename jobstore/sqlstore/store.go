@@ -63,14 +63,14 @@ func New(ctx context.Context, db *sqlkit.DB, opts Options) (*Store, error) {
 	}
 	store := &Store{db: db, triggers: newTriggerCache(opts.TriggerCache)}
 	if err := store.prepare(ctx, db); err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", errors.Join(err, store.statements.close()))
+		return nil, fmt.Errorf("sqlstore: %w", errors.Join(err, store.closeStatements()))
 	}
 	return store, nil
 }
 
 // Close frees what the store holds; the database only if Open opened it.
 func (s *Store) Close() error {
-	err := s.statements.close()
+	err := s.closeStatements()
 	if s.owned {
 		err = errors.Join(err, s.db.Close())
 	}
@@ -80,12 +80,28 @@ func (s *Store) Close() error {
 // write runs work in a transaction. Its context is for the beginning and the
 // commit only: work is short, and the driver starts a goroutine for each
 // statement that can be cancelled.
-func (s *Store) write(ctx context.Context, work func(ctx context.Context, tx *sql.Tx) error) error {
+func (s *Store) write(ctx context.Context, work func(ctx context.Context, tx transaction) error) error {
 	err := s.db.InTx(ctx, func(tx *sql.Tx) error {
-		return work(context.WithoutCancel(ctx), tx)
+		return work(context.WithoutCancel(ctx), transaction{tx})
 	})
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		return ctx.Err() // the transaction was rolled back because of it
 	}
 	return err
+}
+
+// transaction runs prepared statements in a transaction, which closes them
+// when it ends.
+type transaction struct{ tx *sql.Tx }
+
+func (t transaction) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (sql.Result, error) {
+	return t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // see transaction
+}
+
+func (t transaction) query(ctx context.Context, stmt *sql.Stmt, args ...any) (*sql.Rows, error) {
+	return t.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // see transaction
+}
+
+func (t transaction) queryRow(ctx context.Context, stmt *sql.Stmt, args ...any) *sql.Row {
+	return t.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // see transaction
 }

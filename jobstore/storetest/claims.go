@@ -1,3 +1,4 @@
+//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (
@@ -165,7 +166,7 @@ func claimSeveralRuns(t *testing.T, store jobcenter.JobStore) {
 
 func claimFinishes(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
-	if _, err := store.Claim(t.Context(), []string{task}, at(1), 10, func(job jobcenter.Job, _ int) jobcenter.Decision {
+	if _, err := store.Claim(t.Context(), []string{task}, at(1), 10, func(jobcenter.Job, int) jobcenter.Decision {
 		return jobcenter.Decision{Runs: []jobcenter.Run{newRun("a", at(1), jobcenter.RunRunning)}}
 	}); err != nil {
 		t.Fatal(err)

@@ -1,3 +1,4 @@
+//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (

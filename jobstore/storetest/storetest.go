@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/jobcenter-go/jobcenter"
 	"github.com/jobcenter-go/jobcenter/trigger"
 )

@@ -1,0 +1,259 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
+	"github.com/jobcenter-go/jobcenter/jobstore/sqlstore"
+	"github.com/jobcenter-go/jobcenter/trigger"
+)
+
+func base() time.Time { return time.Date(2026, 11, 6, 8, 30, 0, 0, time.UTC) }
+
+// minutely is a job that fires every minute and is due now.
+func minutely(tb testing.TB, id string) jobcenter.Job {
+	tb.Helper()
+	every, err := trigger.NewInterval(time.Minute, trigger.IntervalOptions{Start: base()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return jobcenter.Job{ID: id, Name: "Job " + id, Task: "task", Trigger: every, MaxInstances: 1, Version: 1, NextFireTime: base(), CreatedAt: base(), UpdatedAt: base()}
+}
+
+func closeIt(tb testing.TB, closer interface{ Close() error }) {
+	tb.Helper()
+	if err := closer.Close(); err != nil {
+		tb.Error(err)
+	}
+}
+
+// tamper changes the database behind the store's back.
+func tamper(t *testing.T, dir string, statements ...string) {
+	t.Helper()
+	db, err := sqlkit.Open(t.Context(), filepath.Join(dir, "jobs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, db)
+	for _, statement := range statements {
+		if _, err := db.Write.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNewFileIsPrivate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := openIn(t, dir)
+	defer closeIt(t, store)
+	if err := store.AddJob(t.Context(), minutely(t, "a")); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("files %v, %v; want the database, its journal and its index", files, err)
+	}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mode := info.Mode().Perm(); mode != 0o600 {
+			t.Errorf("mode of %s = %o, want 600", file, mode)
+		}
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	closeIt(t, openIn(t, dir))
+	closeIt(t, openIn(t, dir)) // the same version opens
+	tamper(t, dir, "INSERT INTO jobcenter_schema_engine (version_id, is_applied) VALUES (999, 1)")
+	_, err := sqlstore.Open(t.Context(), filepath.Join(dir, "jobs.db"), sqlstore.Options{})
+	if !errors.Is(err, sqlkit.ErrNewerSchema) {
+		t.Fatalf("error %v, want ErrNewerSchema", err)
+	}
+	if !strings.Contains(err.Error(), "999") {
+		t.Errorf("error %q does not name the version", err)
+	}
+}
+
+func TestNewSharesTheDatabase(t *testing.T) {
+	t.Parallel()
+	db, err := sqlkit.Open(t.Context(), filepath.Join(t.TempDir(), "jobs.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeIt(t, db)
+	store, err := sqlstore.New(t.Context(), db, sqlstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeIt(t, store)
+	if err := db.Read.PingContext(t.Context()); err != nil {
+		t.Errorf("the store closed a database that is not its own: %v", err)
+	}
+}
+
+func TestUnreadableJobs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := openIn(t, dir)
+	bad := map[string]string{
+		"a": `{"type":"sundial"}`,
+		"b": `not JSON`,
+		"c": ``,
+		"d": `{"type":"interval","minutes":1,"unknown":true}`,
+	}
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+		if err := store.AddJob(t.Context(), minutely(t, id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeIt(t, store)
+	for id, text := range bad {
+		tamper(t, dir, "UPDATE jobcenter_job SET trigger_json = '"+text+"' WHERE id = '"+id+"'")
+	}
+	store = openIn(t, dir)
+	defer closeIt(t, store)
+
+	for id := range bad {
+		job, err := store.Job(t.Context(), id)
+		if err != nil || job.Trigger != nil || !strings.HasPrefix(job.Quarantine, "trigger: ") || job.State() != jobcenter.JobQuarantined {
+			t.Errorf("job %s: trigger %v, quarantine %q, %v; want none and a reason", id, job.Trigger, job.Quarantine, err)
+		}
+	}
+	page, err := store.Jobs(t.Context(), jobcenter.JobQuery{})
+	if err != nil || len(page.Jobs) != 6 {
+		t.Errorf("%d jobs are listed, %v; want all 6", len(page.Jobs), err)
+	}
+	// The claim passes them over, even when its limit is reached by them alone.
+	claimed, err := store.Claim(t.Context(), []string{"task"}, base(), 2, func(job jobcenter.Job, _ int) jobcenter.Decision {
+		if job.Trigger == nil {
+			t.Errorf("decide was asked about job %s, which has no trigger", job.ID)
+		}
+		return jobcenter.Decision{Next: base().Add(time.Minute)}
+	})
+	if err != nil || len(claimed) != 2 || claimed[0].Job.ID != "e" || claimed[1].Job.ID != "f" {
+		t.Fatalf("claimed %+v, %v; want e and f", claimed, err)
+	}
+	quarantined, err := store.Jobs(t.Context(), jobcenter.JobQuery{State: jobcenter.JobQuarantined})
+	if err != nil || len(quarantined.Jobs) != 4 {
+		t.Errorf("%d jobs in quarantine after the claim, %v; want 4", len(quarantined.Jobs), err)
+	}
+	// What does not touch the trigger keeps it as it was written.
+	if _, err := store.UpdateJob(t.Context(), "b", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+		job.Name = "Renamed"
+		return job, nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.UpdateJob(t.Context(), "c", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+		job.Paused = true
+		return job, nil, nil
+	}); err != nil {
+		t.Error(err)
+	}
+	tamper(t, dir, "UPDATE jobcenter_job SET version = 7 WHERE id = 'b' AND trigger_json = 'not JSON'")
+	if job, err := store.Job(t.Context(), "b"); err != nil || job.Name != "Renamed" || job.Version != 7 {
+		t.Errorf("job %+v, %v; want the new name, and the old text of the trigger", job, err)
+	}
+	// A new trigger brings it back.
+	sound := minutely(t, "b")
+	if _, err := store.UpdateJob(t.Context(), "b", func(jobcenter.Job, int) (jobcenter.Job, []jobcenter.Run, error) {
+		return sound, nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if job, err := store.Job(t.Context(), "b"); err != nil || job.State() != jobcenter.JobActive || job.Trigger == nil {
+		t.Errorf("job %+v, %v; want it active", job, err)
+	}
+}
+
+func TestForeignTriggerIsRefused(t *testing.T) {
+	t.Parallel()
+	store := openIn(t, t.TempDir())
+	defer closeIt(t, store)
+	for name, foreign := range map[string]trigger.Trigger{"none": nil, "foreign": never{}} {
+		job := minutely(t, "a")
+		job.Trigger = foreign
+		if err := store.AddJob(t.Context(), job); err == nil || !strings.Contains(err.Error(), "trigger") {
+			t.Errorf("%s: error %v, want one that names the trigger", name, err)
+		}
+	}
+	if _, err := store.Job(t.Context(), "a"); !errors.Is(err, jobcenter.ErrJobNotFound) {
+		t.Errorf("the job was stored: %v", err)
+	}
+}
+
+type never struct{}
+
+func (never) Next(time.Time) (time.Time, bool) { return time.Time{}, false }
+
+func TestSearchFindsWhatEscapesStandFor(t *testing.T) {
+	t.Parallel()
+	store := openIn(t, t.TempDir())
+	defer closeIt(t, store)
+	job := minutely(t, "a")
+	job.Args = []byte(`{"command":"make \u0026\u0026 echo \"\u5907\u4efd\"","list":["C:\\x"]}`)
+	if err := store.AddJob(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	for search, want := range map[string]int{"&&": 1, `"备份"`: 1, `c:\x`: 1, `\u0026`: 1, "||": 0} {
+		page, err := store.Jobs(t.Context(), jobcenter.JobQuery{Search: search})
+		if err != nil || len(page.Jobs) != want {
+			t.Errorf("search %q: %d jobs, %v; want %d", search, len(page.Jobs), err, want)
+		}
+	}
+}
+
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		tamper string
+		want   string
+	}{
+		"sound":       {"SELECT 1", ""},
+		"queued":      {"UPDATE jobcenter_run SET state = 'queued', job_id = 'gone', ended_at = NULL", "1 queued runs whose job is gone"},
+		"ended":       {"UPDATE jobcenter_run SET ended_at = 5", "1 unended runs with an end"},
+		"span":        {"UPDATE jobcenter_run SET fire_count = 2", "1 spans of runs that were started"},
+		"attempt":     {"UPDATE jobcenter_run SET attempt = 0", "1 running runs without an attempt"},
+		"tags":        {"INSERT INTO jobcenter_job_tag SELECT seq, 'x' FROM jobcenter_job", "1 tags that differ"},
+		"foreign key": {"PRAGMA foreign_keys = 0; DELETE FROM jobcenter_run", "1 rows that point at no row"},
+		"index":       {"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'NOT IN', 'IN') WHERE name = 'jobcenter_run_state'; PRAGMA writable_schema = 0", "jobcenter_run_state"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			store := openIn(t, dir)
+			if err := store.AddJob(t.Context(), minutely(t, "a")); err != nil {
+				t.Fatal(err)
+			}
+			run := jobcenter.Run{ID: "r", JobID: "a", FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunRunning, Attempt: 1}
+			if _, err := store.Claim(t.Context(), []string{"task"}, base(), 1, func(jobcenter.Job, int) jobcenter.Decision {
+				return jobcenter.Decision{Next: base().Add(time.Minute), Runs: []jobcenter.Run{run}}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Record(t.Context(), jobcenter.Records{Output: []jobcenter.Chunk{{RunID: "r", Attempt: 1, Data: []byte("x")}}}); err != nil {
+				t.Fatal(err)
+			}
+			closeIt(t, store)
+			tamper(t, dir, test.tamper)
+			store = openIn(t, dir)
+			defer closeIt(t, store)
+			err := store.Check(t.Context())
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
