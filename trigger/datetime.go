@@ -48,12 +48,9 @@ const dateForms = `is not a date, allowed RFC 3339 such as "2026-11-06T16:30:05+
 
 // parseDate reads an instant: RFC 3339, a wall time of the zone, or a day that
 // stands for its first instant. Parts of a microsecond are cut off.
-func parseDate(field, text string, zone *time.Location) (time.Time, error) {
-	bad := func(problem string) (time.Time, error) {
-		return time.Time{}, &Error{Field: field, Given: text, Problem: problem}
-	}
+func parseDate(text string, zone *time.Location) (t time.Time, problem string) {
 	if text == "" {
-		return bad("is empty, allowed a date such as 2026-11-06T16:30:05")
+		return t, "is empty, allowed a date such as 2026-11-06T16:30:05"
 	}
 	r := reader{rest: text, ok: true}
 	year := r.number(4, 4)
@@ -74,13 +71,13 @@ func parseDate(field, text string, zone *time.Location) (time.Time, error) {
 		offset, hasOffset = r.offset()
 	}
 	if !r.ok || r.rest != "" {
-		return bad(dateForms)
+		return t, dateForms
 	}
 	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month) {
-		return bad("is not a day of the calendar")
+		return t, "is not a day of the calendar"
 	}
 	if hour > 23 || minute > 59 || second > 59 {
-		return bad("is not a time of day, allowed 00:00:00 to 23:59:59")
+		return t, "is not a time of day, allowed 00:00:00 to 23:59:59"
 	}
 	unix := dayNumber(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+second)
 	if hasOffset {
@@ -90,7 +87,7 @@ func parseDate(field, text string, zone *time.Location) (time.Time, error) {
 	} else {
 		unix = at
 	}
-	return time.Unix(unix, int64(micro)*1000).In(zone), nil
+	return time.Unix(unix, int64(micro)*1000).In(zone), ""
 }
 
 func wallOffset(zone *time.Location, instant int64) int64 {

@@ -64,7 +64,7 @@ func split(item string) (p parts) {
 // value reads a number or a name.
 func (f *field) value(s string) (n int, named bool, problem string) {
 	if s == "" {
-		return 0, false, "is not complete"
+		return 0, false, "is not complete, allowed " + f.allowed()
 	}
 	if s[0] >= '0' && s[0] <= '9' {
 		n, ok := number(s)

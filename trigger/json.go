@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -96,13 +97,16 @@ func (o *object) read(data []byte) error {
 	if _, err := d.Token(); err != nil {
 		return notJSON(err)
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // documented to be io.EOF itself
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return &Error{Problem: "a trigger must be one JSON object, with nothing after it"}
 	}
 	return nil
 }
 
 func notJSON(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
 	return &Error{Problem: "not valid JSON: " + err.Error()}
 }
 
@@ -152,7 +156,9 @@ func (o *object) number(key string) (n float64) {
 	if raw == nil {
 		return 0
 	}
-	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') || json.Unmarshal(raw, &n) != nil {
+	if raw[0] == '"' {
+		o.fail(key, o.text(key), "is text, but must be a number")
+	} else if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') || json.Unmarshal(raw, &n) != nil {
 		o.fail(key, string(raw), "must be a number")
 	} else if n < 0 {
 		o.fail(key, string(raw), "is negative, allowed 0 or more")
@@ -165,9 +171,9 @@ func (o *object) instant(key string) time.Time {
 	if o.err != nil || !o.has(key) {
 		return time.Time{}
 	}
-	t, err := parseDate(key, text, o.zone)
-	if e, ok := err.(*Error); ok { //nolint:errorlint // made by parseDate itself
-		o.err = e
+	t, problem := parseDate(text, o.zone)
+	if problem != "" {
+		o.fail(key, text, problem)
 	}
 	return t
 }

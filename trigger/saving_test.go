@@ -77,6 +77,8 @@ func TestDaylightSaving(t *testing.T) {
 		{"elapsed by hour, fold", "30 */2 * * *", back, "02:30+02:00 02:30+01:00"},
 		{"seconds, fold", "*/30 30 2 * * *", back, "02:30+02:00 02:30:30+02:00 02:30+01:00 02:30:30+01:00"},
 		{"fixed second, fold", "30 30 2 * * *", back, "02:30:30+02:00"},
+		{"asked in the second hour of a fold", "30 2,3 * * *", "Europe/Berlin 2024-10-27T02:10:00+01:00 2024-10-27T04:00:00+01:00", "03:30+01:00"},
+		{"asked in the second hour, elapsed", "*/30 2,3 * * *", "Europe/Berlin 2024-10-27T02:10:00+01:00 2024-10-27T03:10:00+01:00", "02:30+01:00 03:00+01:00"},
 		{"half an hour, gap", "15 2 * * *", howe, "02:30+11:00"},
 		{"half an hour, elapsed, gap", "*/15 * * * *", howe, "01:15+10:30 01:30+10:30 01:45+10:30 02:30+11:00 02:45+11:00 03:00+11:00"},
 		{"half an hour, fold", "45 1 * * *", hback, "01:45+11:00"},

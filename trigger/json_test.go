@@ -1,0 +1,270 @@
+package trigger_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/jobcenter-go/jobcenter/trigger"
+)
+
+func TestParseErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ form, field, want string }{
+		{``, "", "a trigger must be a JSON object"},
+		{`null`, "", "a trigger must be a JSON object"},
+		{`[]`, "", "a trigger must be a JSON object"},
+		{`"* * * * *"`, "", "a trigger must be a JSON object"},
+		{`{"type":"cron"`, "", "not valid JSON: unexpected EOF"},
+		{`{"type":"cron"} {}`, "", "a trigger must be one JSON object, with nothing after it"},
+		{`{}`, "type", "type: is missing, allowed: cron, crontab, date, interval"},
+		{`{"type":5}`, "type", `type: "5" must be text`},
+		{`{"type":null}`, "type", `type: "null" must be text`},
+		{`{"type":"quartz","expression":"0 0 12 L * ?"}`, "type", `type: unknown trigger type "quartz", allowed: cron, crontab, date, interval`},
+		{`{"type":"Cron"}`, "type", `type: unknown trigger type "Cron", allowed: cron, crontab, date, interval`},
+		{`{"type":"cron","hour":1,"hour":2}`, "hour", "hour: is given twice"},
+		{`{"type":"cron","type":"cron"}`, "type", "type: is given twice"},
+		{`{"type":"cron","hours":1}`, "hours", "hours: unknown key, allowed: type, year, month, day, week, day_of_week, hour, minute, second, start_date, end_date, timezone"},
+		{`{"type":"cron","jitter":"30s"}`, "jitter", "jitter: unknown key,"},
+		{`{"type":"crontab","expression":"* * * * *","seconds":5}`, "seconds", "seconds: unknown key, allowed: type, expression, start_date, end_date, timezone"},
+		{`{"type":"date","run_date":"2026-01-01","start_date":"2026-01-01"}`, "start_date", "start_date: unknown key, allowed: type, run_date, timezone"},
+		{`{"type":"cron","timezone":"Mars/Base"}`, "timezone", `timezone: "Mars/Base" is not a known time zone, allowed IANA names such as "Europe/Berlin" or "UTC"`},
+		{`{"type":"cron","timezone":""}`, "timezone", "timezone: is not a known time zone"},
+		{`{"type":"cron","timezone":"Local"}`, "timezone", `timezone: "Local" is not a known`},
+		{`{"type":"cron","timezone":"../etc/passwd"}`, "timezone", `timezone: "../etc/passwd" is not a known`},
+		{`{"type":"cron","timezone":"Europe//Berlin"}`, "timezone", `timezone: "Europe//Berlin" is not a known`},
+		{`{"type":"cron","timezone":8}`, "timezone", `timezone: "8" must be text`},
+
+		{`{"type":"cron","hour":25}`, "hour", `hour: "25" is out of range, allowed 0-23`},
+		{`{"type":"cron","hour":"5,25"}`, "hour", `hour: "25" is out of range, allowed 0-23`},
+		{`{"type":"cron","hour":1.5}`, "hour", `hour: "1.5" must be text or a whole number`},
+		{`{"type":"cron","hour":true}`, "hour", `hour: "true" must be text or a whole number`},
+		{`{"type":"cron","hour":null}`, "hour", `hour: "null" must be text or a whole number`},
+		{`{"type":"cron","hour":" "}`, "hour", "hour: is empty; leave the key out for its default"},
+		{`{"type":"cron","minute":"*/0"}`, "minute", `minute: "*/0" has step 0, allowed 1 or more`},
+		{`{"type":"cron","minute":"*/60"}`, "minute", `minute: "*/60" has a step larger than its range`},
+		{`{"type":"cron","minute":"30-10"}`, "minute", `minute: "30-10" runs backwards; write it as two ranges`},
+		{`{"type":"cron","minute":"5,"}`, "minute", "minute: has an empty item"},
+		{`{"type":"cron","minute":"5-"}`, "minute", `minute: "5-" is not complete`},
+		{`{"type":"cron","minute":"5/"}`, "minute", `minute: "5/" has no proper step`},
+		{`{"type":"cron","minute":"five"}`, "minute", `minute: "five" is not a number, allowed 0-59`},
+		{`{"type":"cron","minute":"99999999999999999999"}`, "minute", `minute: "99999999999999999999" is not a number`},
+		{`{"type":"cron","second":-1}`, "second", `second: "-1" is not complete`},
+		{`{"type":"cron","day_of_week":"mon/2"}`, "day_of_week", `day_of_week: "mon/2" has a step after a name; write it with numbers`},
+		{`{"type":"cron","day_of_week":"mon-fri/2"}`, "day_of_week", `day_of_week: "mon-fri/2" has a step after a name`},
+		{`{"type":"cron","day_of_week":"mon-5"}`, "day_of_week", `day_of_week: "mon-5" mixes a name and a number`},
+		{`{"type":"cron","day_of_week":"mon#2"}`, "day_of_week", `day_of_week: "mon#2" is not a weekday, allowed 0-6 and mon to sun`},
+		{`{"type":"cron","day_of_week":7}`, "day_of_week", `day_of_week: "7" is out of range, allowed 0-6 (0 is Monday, 6 is Sunday)`},
+		{`{"type":"cron","day_of_week":"sun-mon"}`, "day_of_week", `day_of_week: "sun-mon" runs backwards`},
+		{`{"type":"cron","month":"january"}`, "month", `month: "january" is not a month, allowed 1-12 and jan to dec`},
+		{`{"type":"cron","day":"lastfoo"}`, "day", `day: "lastfoo" is not a day, allowed 1-31, "last", "1st fri" to "5th fri" and "last fri"`},
+		{`{"type":"cron","day":"6th fri"}`, "day", `day: "6th fri" is not a number`},
+		{`{"type":"cron","day":"1st fri!"}`, "day", `day: "1st fri!" is not`},
+		{`{"type":"cron","year":1969}`, "year", `year: "1969" is out of range, allowed 1970-9999`},
+		{`{"type":"cron","week":54}`, "week", `week: "54" is out of range, allowed 1-53`},
+
+		{`{"type":"crontab"}`, "expression", "expression: is missing"},
+		{`{"type":"crontab","expression":""}`, "expression", "expression: is empty, allowed 5 fields"},
+		{`{"type":"crontab","expression":5}`, "expression", `expression: "5" must be text`},
+		{`{"type":"crontab","expression":"* * * *"}`, "expression", `expression: "* * * *" has 4 fields, allowed 5 (minute hour day month weekday), or 6 with seconds first`},
+		{`{"type":"crontab","expression":"0 0 * * * * 2026"}`, "expression", `has 7 fields`},
+		{`{"type":"crontab","expression":"60 * * * *"}`, "expression", `expression: "60" in the field minute is out of range, allowed 0-59`},
+		{`{"type":"crontab","expression":"* 24 * * *"}`, "expression", `expression: "24" in the field hour is out of range, allowed 0-23`},
+		{`{"type":"crontab","expression":"*/0 * * * *"}`, "expression", `expression: "*/0" in the field minute has step 0`},
+		{`{"type":"crontab","expression":"* * ? * *"}`, "expression", `expression: "?" in the field day of month uses ?, L, W or #, which crontab does not have`},
+		{`{"type":"crontab","expression":"* * L * *"}`, "expression", `uses ?, L, W or #`},
+		{`{"type":"crontab","expression":"* * 15W * *"}`, "expression", `uses ?, L, W or #`},
+		{`{"type":"crontab","expression":"* * * * 5L"}`, "expression", `uses ?, L, W or #`},
+		{`{"type":"crontab","expression":"* * * * fri#2"}`, "expression", `uses ?, L, W or #`},
+		{`{"type":"crontab","expression":"* * * * sat-mon"}`, "expression", `runs backwards; Sunday is 0 as the begin of a range and 7 as its end`},
+		{`{"type":"crontab","expression":"* 22-2 * * *"}`, "expression", `"22-2" in the field hour runs backwards; write it as two ranges`},
+		{`{"type":"crontab","expression":"@reboot"}`, "expression", `"@reboot" is not known, allowed @yearly`},
+		{`{"type":"crontab","expression":"* * * * *","start_date":"2026-02-01","end_date":"2026-01-31"}`, "end_date", `end_date: "2026-01-31T00:00:00Z" is before start_date 2026-02-01T00:00:00Z`},
+
+		{`{"type":"interval"}`, "", "the interval is 0, allowed 1 ms or more"},
+		{`{"type":"interval","seconds":0}`, "", "the interval is 0"},
+		{`{"type":"interval","seconds":0.0001}`, "", "the interval is too short, allowed 1 ms or more"},
+		{`{"type":"interval","seconds":-5}`, "seconds", `seconds: "-5" is negative, allowed 0 or more`},
+		{`{"type":"interval","minutes":"5"}`, "minutes", `minutes: "5" is text, but must be a number`},
+		{`{"type":"interval","hours":null}`, "hours", `hours: "null" must be a number`},
+		{`{"type":"interval","hours":1e999}`, "hours", `hours: "1e999" must be a number`},
+		{`{"type":"interval","weeks":1e9}`, "", "the interval is too long, allowed 292 years or less"},
+		{`{"type":"interval","years":1}`, "years", "years: unknown key"},
+		{`{"type":"interval","hours":1,"start_date":5}`, "start_date", `start_date: "5" must be text`},
+
+		{`{"type":"date"}`, "run_date", "run_date: is missing"},
+		{`{"type":"date","run_date":""}`, "run_date", "run_date: is empty"},
+		{`{"type":"date","run_date":"tomorrow"}`, "run_date", `run_date: "tomorrow" is not a date, allowed RFC 3339`},
+		{`{"type":"date","run_date":"2026-11-06T16:30"}`, "run_date", "is not a date"},
+		{`{"type":"date","run_date":"2026-11-06T16:30:05+0100"}`, "run_date", "is not a date"},
+		{`{"type":"date","run_date":"2026-11-06T16:30:05+25:00"}`, "run_date", "is not a date"},
+		{`{"type":"date","run_date":"2026-11-06T16:30:05."}`, "run_date", "is not a date"},
+		{`{"type":"date","run_date":"2026-02-29"}`, "run_date", `run_date: "2026-02-29" is not a day of the calendar`},
+		{`{"type":"date","run_date":"2026-02-28T24:00:00"}`, "run_date", "is not a time of day"},
+		{`{"type":"date","run_date":"0000-01-01"}`, "run_date", "is not a day of the calendar"},
+	} {
+		trig, err := trigger.Parse([]byte(test.form), nil)
+		var problem *trigger.Error
+		if !errors.As(err, &problem) {
+			t.Errorf("%s: %v, %v, want an *Error", test.form, trig, err)
+			continue
+		}
+		if trig != nil {
+			t.Errorf("%s: a trigger beside the error", test.form)
+		}
+		if problem.Field != test.field || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s:\n got field %q, %v\nwant field %q, %s", test.form, problem.Field, err, test.field, test.want)
+		}
+	}
+}
+
+func TestParseDates(t *testing.T) {
+	t.Parallel()
+	berlin := loadZone(t, "Europe/Berlin")
+	for text, want := range map[string]string{
+		"2026-11-06T16:30:05+08:00":      "2026-11-06T09:30:05+01:00",
+		"2026-11-06T16:30:05Z":           "2026-11-06T17:30:05+01:00",
+		"2026-11-06T16:30:05":            "2026-11-06T16:30:05+01:00",
+		"2026-11-06 16:30:05.5":          "2026-11-06T16:30:05.5+01:00",
+		"2026-11-06t16:30:05.123456789z": "2026-11-06T17:30:05.123456+01:00",
+		"2026-7-1":                       "2026-07-01T00:00:00+02:00",
+		"2026-03-29T02:30:00.25":         "2026-03-29T03:00:00+02:00", // in a gap
+		"2026-10-25T02:30:00":            "2026-10-25T02:30:00+02:00", // in a fold
+		"0001-01-02":                     "0001-01-01T23:06:32Z",      // local mean time
+		"9999-12-31T23:59:59.999999":     "9999-12-31T23:59:59.999999+01:00",
+	} {
+		trig, err := trigger.Parse([]byte(`{"type":"date","run_date":"`+text+`"}`), berlin)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		at, ok := trig.Next(time.Time{}.AddDate(-10, 0, 0))
+		if !ok || !at.Equal(instant(t, want)) || at.Location() != berlin {
+			t.Errorf("%s: %v, %v, want %s in Berlin's zone", text, at, ok, want)
+		}
+		if _, ok := trig.Next(at); ok {
+			t.Errorf("%s: fires twice", text)
+		}
+	}
+}
+
+func TestMarshal(t *testing.T) {
+	t.Parallel()
+	for form, want := range map[string]string{
+		`{"hour":9,"type":"cron","minute":" */5 ","timezone":"Asia/Shanghai","end_date":"2026-01-01"}`: `{"type":"cron","hour":"9","minute":"*/5","timezone":"Asia/Shanghai","end_date":"2026-01-01T00:00:00+08:00"}`,
+		`{"type":"cron"}`: `{"type":"cron","timezone":"Europe/Berlin"}`,
+		`{"type":"crontab","expression":" @daily "}`:                                                     `{"type":"crontab","expression":"@daily","timezone":"Europe/Berlin"}`,
+		`{"type":"interval","weeks":2}`:                                                                  `{"type":"interval","weeks":2,"timezone":"Europe/Berlin"}`,
+		`{"type":"interval","hours":24}`:                                                                 `{"type":"interval","days":1,"timezone":"Europe/Berlin"}`,
+		`{"type":"interval","hours":0.5,"minutes":30}`:                                                   `{"type":"interval","hours":1,"timezone":"Europe/Berlin"}`,
+		`{"type":"interval","minutes":1,"seconds":30,"start_date":"2026-07-01"}`:                         `{"type":"interval","seconds":90,"timezone":"Europe/Berlin","start_date":"2026-07-01T00:00:00+02:00"}`,
+		`{"type":"interval","seconds":0.25,"start_date":"2026-07-01T00:00:00.000001Z","timezone":"UTC"}`: `{"type":"interval","seconds":0.25,"timezone":"UTC","start_date":"2026-07-01T00:00:00.000001Z"}`,
+		`{"type":"date","run_date":"2026-11-06T16:30:05"}`:                                               `{"type":"date","run_date":"2026-11-06T16:30:05+01:00","timezone":"Europe/Berlin"}`,
+		`{"type":"date","run_date":"1850-01-01T00:00:00"}`:                                               `{"type":"date","run_date":"1849-12-31T23:06:32Z","timezone":"Europe/Berlin"}`,
+	} {
+		trig, err := trigger.Parse([]byte(form), loadZone(t, "Europe/Berlin"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, err := trigger.Marshal(trig)
+		if err != nil || string(got) != want {
+			t.Errorf("%s:\n got %s, %v\nwant %s", form, got, err, want)
+		}
+	}
+}
+
+func TestMarshalErrors(t *testing.T) {
+	t.Parallel()
+	if data, err := trigger.Marshal(foreign{}); err == nil {
+		t.Errorf("a foreign trigger: %s", data)
+	}
+	if data, err := trigger.Marshal(nil); err == nil {
+		t.Errorf("nil: %s", data)
+	}
+	local, err := trigger.NewCrontab("@daily", trigger.CrontabOptions{Zone: time.Local})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := trigger.Marshal(local); err == nil {
+		t.Errorf("a trigger in time.Local: %s", data)
+	}
+}
+
+type foreign struct{}
+
+func (foreign) Next(time.Time) (time.Time, bool) { return time.Time{}, false }
+
+func TestForeignTrigger(t *testing.T) {
+	t.Parallel()
+	f := foreign{}
+	if trigger.Type(f) != "" || trigger.Zone(f) != time.UTC || trigger.Describe(f, trigger.English) != "" || trigger.Note(f, time.Now(), trigger.English) != "" {
+		t.Error("a foreign trigger is taken for one of ours")
+	}
+}
+
+// checkRoundTrip wants Parse of Marshal to be equal, with another default zone.
+func checkRoundTrip(t interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}, trig trigger.Trigger,
+) {
+	t.Helper()
+	data, err := trigger.Marshal(trig)
+	if err != nil {
+		t.Fatalf("%#v: %v", trig, err)
+	}
+	again, err := trigger.Parse(data, time.FixedZone("Nowhere", 3600))
+	if err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
+	if !reflect.DeepEqual(trig, again) {
+		t.Fatalf("%s: got %#v, want %#v", data, again, trig)
+	}
+	if second, err := trigger.Marshal(again); err != nil || string(second) != string(data) {
+		t.Fatalf("got %s, %v, want %s", second, err, data)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		// The same zone value as Parse finds, so that they compare equal.
+		zoned, err := trigger.Parse([]byte(`{"type":"cron","timezone":"`+rapid.SampledFrom(zoneNames()).Draw(t, "zone")+`"}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zone := trigger.Zone(zoned)
+		var start, end time.Time
+		micro := rapid.Int64Range(-1e15, 1e17)
+		if rapid.Bool().Draw(t, "has start") {
+			start = time.UnixMicro(micro.Draw(t, "start"))
+		}
+		if rapid.Bool().Draw(t, "has end") {
+			end = time.UnixMicro(max(micro.Draw(t, "end"), start.UnixMicro()))
+		}
+		var trig trigger.Trigger
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			spec, _, _ := drawCron(t)
+			spec.Zone, spec.Start, spec.End = zone, start, end
+			trig, err = trigger.NewCron(spec)
+		case 1:
+			expr, _, _ := drawCrontab(t)
+			trig, err = trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: zone, Start: start, End: end})
+		case 2:
+			every := time.Duration(rapid.Int64Range(1e3, 1e15).Draw(t, "every")) * time.Microsecond
+			trig, err = trigger.NewInterval(every, trigger.IntervalOptions{Zone: zone, Start: start, End: end})
+		case 3:
+			trig, err = trigger.NewDate(time.UnixMicro(micro.Draw(t, "date")).In(zone))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRoundTrip(t, trig)
+	})
+}
