@@ -1,0 +1,94 @@
+package trigger_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jobcenter-go/jobcenter/trigger"
+)
+
+func ExampleNewCrontab() {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := trigger.NewCrontab("30 2 * * mon-fri", trigger.CrontabOptions{Zone: berlin})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(trigger.Describe(t, trigger.English))
+	at := time.Date(2026, 11, 6, 0, 0, 0, 0, berlin)
+	for range 3 {
+		at, _ = t.Next(at)
+		fmt.Println(at.Format(time.RFC1123Z))
+	}
+	// Output:
+	// at 02:30, Monday to Friday
+	// Fri, 06 Nov 2026 02:30:00 +0100
+	// Mon, 09 Nov 2026 02:30:00 +0100
+	// Tue, 10 Nov 2026 02:30:00 +0100
+}
+
+func ExampleEvery() {
+	t, err := trigger.Every(15 * time.Minute)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// A job's interval is counted from when the job was added.
+	t = t.StartingAt(time.Date(2026, 11, 6, 9, 7, 0, 0, time.UTC))
+	next, _ := t.Next(time.Date(2026, 11, 6, 12, 0, 0, 0, time.UTC))
+	fmt.Println(trigger.Describe(t, trigger.English))
+	fmt.Println(next.Format(time.TimeOnly))
+	// Output:
+	// every 15 minutes
+	// 12:07:00
+}
+
+func ExampleNewCron() {
+	t, err := trigger.NewCron(trigger.CronSpec{Month: "6-8", Day: "3rd fri", Hour: "18"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	next, _ := t.Next(time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC))
+	fmt.Println(next.Format(time.RFC1123))
+
+	_, err = trigger.NewCron(trigger.CronSpec{Hour: "25"})
+	fmt.Println(err)
+	// Output:
+	// Fri, 18 Jun 2027 18:00:00 UTC
+	// hour: "25" is out of range, allowed 0-23
+}
+
+func ExampleParse() {
+	t, err := trigger.Parse([]byte(`{
+		"type": "crontab",
+		"expression": "*/5 9-17 * * mon-fri",
+		"timezone": "Asia/Shanghai",
+		"end_date": "2026-12-31"
+	}`), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(trigger.Describe(t, trigger.English))
+	fmt.Println(trigger.Describe(t, trigger.Chinese))
+	// Output:
+	// every 5 minutes from 09:00 to 17:59, Monday to Friday
+	// 周一至周五 09:00–17:59 每 5 分钟
+}
+
+func ExampleNote() {
+	t, err := trigger.Parse([]byte(`{"type":"crontab","expression":"30 2 * * *","timezone":"Europe/Berlin"}`), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fire, _ := t.Next(time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC))
+	fmt.Println(fire.Format(time.RFC3339), trigger.Note(t, fire, trigger.English))
+	// Output:
+	// 2026-03-29T03:00:00+02:00 02:30 does not exist that day; fires at 03:00
+}
