@@ -11,7 +11,7 @@ import (
 
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	s.api("POST", "/jobs", shellJob("taken", "true"), http.StatusCreated)
 	before := s.api("GET", "/jobs", "", http.StatusOK).body
 	with := func(trigger string) string {
@@ -125,7 +125,7 @@ func located(p api.Problem, location string) bool {
 // A body without a length is measured as it comes.
 func TestBodyWithoutLengthIsLimited(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	body := struct{ *strings.Reader }{strings.NewReader(shellJob("bad", strings.Repeat("x", 2<<20)))}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/jobs", body)
 	check(t, err)
@@ -142,7 +142,7 @@ func TestBodyWithoutLengthIsLimited(t *testing.T) {
 // A password is never repeated in an answer.
 func TestSecretsAreNotRepeated(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	for _, body := range []string{
 		`{"email":"ada@example.com","password":"s3cret-value","x":1}`,
 		`{"password":"s3cret-value"}`,

@@ -39,9 +39,18 @@ type site struct {
 	tokens   map[account.Role]string
 }
 
-// newSite starts a site, with an admin unless bare, and a token for each role.
-func newSite(t *testing.T, bare bool) *site {
+// siteOptions say what a site is like; the zero value is a usual one.
+type siteOptions struct {
+	bare        bool  // no user
+	outputLimit int64 // zero: 64 KiB
+}
+
+// newSite starts a site with an admin and a token for each role.
+func newSite(t *testing.T, opts siteOptions) *site {
 	t.Helper()
+	if opts.outputLimit == 0 {
+		opts.outputLimit = 64 << 10
+	}
 	dir := t.TempDir()
 	db, err := sqlkit.Open(t.Context(), filepath.Join(dir, "jobcenter.db"))
 	check(t, err)
@@ -52,7 +61,7 @@ func newSite(t *testing.T, bare bool) *site {
 	task, err := shell.New(shell.Options{Dir: filepath.Join(dir, "shell"), KillGrace: time.Second})
 	check(t, err)
 	sched, err := jobcenter.New(jobcenter.Options{
-		Store: store, Tasks: map[string]jobcenter.Task{"shell": task}, Node: "test", StopGrace: -1, OutputLimit: 64 << 10,
+		Store: store, Tasks: map[string]jobcenter.Task{"shell": task}, Node: "test", StopGrace: -1, OutputLimit: opts.outputLimit,
 	})
 	check(t, err)
 	closing := make(chan struct{})
@@ -88,7 +97,7 @@ func newSite(t *testing.T, bare bool) *site {
 		s.tokens[role], err = accounts.AddToken(t.Context(), string(role), role)
 		check(t, err)
 	}
-	if !bare {
+	if !opts.bare {
 		_, err := accounts.AddFirstUser(t.Context(), account.NewUser{Email: adminEmail, Password: adminPassword, Role: account.Admin})
 		check(t, err)
 	}

@@ -53,7 +53,7 @@ func routes() map[string]access {
 
 func TestEveryRouteHasItsRole(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	document, err := api.Document("")
 	check(t, err)
 	var doc struct {
@@ -102,7 +102,7 @@ func TestEveryRouteHasItsRole(t *testing.T) {
 // Who is not let in learns nothing of what the request would have met.
 func TestPermissionComesFirst(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	s.api("POST", "/jobs", shellJob("known", "true"), http.StatusCreated)
 	for name, c := range map[string]call{
 		"body of no sense":  {method: "POST", path: "/api/v1/jobs", body: `{"x":`},
@@ -121,7 +121,7 @@ func TestPermissionComesFirst(t *testing.T) {
 
 func TestBadTokens(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	client := s.signedIn()
 	for _, header := range []string{"Bearer", "Bearer ", "Bearer jc_x", "Basic YTpi", s.tokens[account.Admin], "Bearer " + s.tokens[account.Admin] + "x"} {
 		// The cookie of the session does not make up for it.
@@ -134,7 +134,7 @@ func TestBadTokens(t *testing.T) {
 
 func TestOtherSitesCannotWrite(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, false)
+	s := newSite(t, siteOptions{})
 	client := s.signedIn()
 	s.api("POST", "/jobs", shellJob("victim", "true"), http.StatusCreated)
 	for name, header := range map[string]map[string]string{

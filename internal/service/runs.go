@@ -55,10 +55,16 @@ func (s *Service) StopRun(ctx context.Context, actor Actor, id string) (Run, err
 	if err := Allow(actor, StopRuns); err != nil {
 		return Run{}, err
 	}
-	if err := s.sched.StopRun(ctx, id, actor.Name); err != nil {
-		return Run{}, storeError(err)
-	}
 	run, err := s.sched.Store().Run(ctx, id)
+	if err == nil && run.State.Final() {
+		err = jobcenter.ErrNotRunning
+	}
+	if err == nil {
+		err = s.sched.StopRun(ctx, id, actor.Name)
+	}
+	if err == nil {
+		run, err = s.sched.Store().Run(ctx, id)
+	}
 	if err != nil {
 		return Run{}, storeError(err)
 	}
