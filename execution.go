@@ -150,7 +150,7 @@ const abandonAfter = 30 * time.Second
 
 // drain waits for the runs that go on: first as they are, then cancelled,
 // and at last gives up those whose task does not return.
-func (s *Scheduler) drain(runs *sync.WaitGroup) {
+func (s *Scheduler) drain(ctx context.Context, runs *sync.WaitGroup) {
 	done := make(chan struct{})
 	go func() {
 		runs.Wait()
@@ -171,7 +171,7 @@ func (s *Scheduler) drain(runs *sync.WaitGroup) {
 	abandoned := slices.Collect(maps.Values(s.running))
 	s.mu.Unlock()
 	for _, e := range abandoned {
-		s.log.LogAttrs(context.Background(), slog.LevelError, "task does not return", slog.String("job", e.run.JobID), slog.String("run", e.run.ID))
+		s.log.LogAttrs(ctx, slog.LevelError, "task does not return", slog.String("job", e.run.JobID), slog.String("run", e.run.ID))
 		end := e.run
 		end.State, end.Reason, end.EndedAt = RunStopped, ReasonShutdown, time.Now()
 		end.Message = fmt.Sprintf("interrupted: the task did not return within %s after the scheduler was shut down", abandonAfter)

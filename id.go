@@ -12,8 +12,8 @@ import (
 // only, which has no UUIDs.
 func newID(now time.Time) string {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16) //nolint:gosec // times before 1970 only cost the order of ids
-	_, _ = rand.Read(b[6:])                                        // never fails (crypto/rand)
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // never fails (crypto/rand)
 	b[6] = b[6]&0x0f | 0x70
 	b[8] = b[8]&0x3f | 0x80
 	var text [36]byte

@@ -193,5 +193,5 @@ type RunPage struct {
 	NextCursor string
 }
 
-// ErrBadCursor: a cursor that this list did not give.
+// ErrBadCursor says that a cursor is none that this list gave.
 var ErrBadCursor = errors.New("bad cursor")

@@ -173,7 +173,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 	s.recoverOwn(ctx)
 	s.loop(ctx, func(job Job, run Run) { s.execute(lasting, &runs, job, run) })
-	s.drain(&runs)
+	s.drain(lasting, &runs)
 	end()
 	services.Wait()
 	return nil
@@ -221,14 +221,15 @@ func (s *Scheduler) sleep(ctx context.Context, until time.Time) {
 	case <-s.wake:
 	case <-timer.C:
 		if polls {
-			s.setBacklog(true) // rows may have come from another process
+			s.noteBacklog() // rows may have come from another process
 		}
 	}
 }
 
-func (s *Scheduler) setBacklog(is bool) {
+// noteBacklog notes that queued rows may be waiting in the store.
+func (s *Scheduler) noteBacklog() {
 	s.mu.Lock()
-	s.backlog = is
+	s.backlog = true
 	s.mu.Unlock()
 }
 
@@ -241,7 +242,7 @@ func (s *Scheduler) signal() {
 
 // queued tells the loop that rows are waiting.
 func (s *Scheduler) queued() {
-	s.setBacklog(true)
+	s.noteBacklog()
 	s.signal()
 }
 
@@ -282,7 +283,7 @@ func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error 
 	for name, executor := range s.opts.Executors {
 		places := executor.Reserve(claimBatch)
 		if places == 0 {
-			s.setBacklog(true)
+			s.noteBacklog()
 			continue
 		}
 		taken, err := s.store.TakeQueued(ctx, s.taskNames, name, places, func(job Job, run Run) Run {
@@ -290,11 +291,11 @@ func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error 
 		})
 		if err != nil {
 			executor.Release(places)
-			s.setBacklog(true)
+			s.noteBacklog()
 			return err
 		}
 		if len(taken) == places {
-			s.setBacklog(true)
+			s.noteBacklog()
 		}
 		executor.Release(places - s.startAll(taken, start))
 	}
@@ -353,7 +354,7 @@ func (s *Scheduler) claim(ctx context.Context, start func(Job, Run)) (int, error
 				places[run.Executor]--
 				start(c.Job, run)
 			case RunQueued:
-				s.setBacklog(true)
+				s.noteBacklog()
 			default:
 			}
 		}

@@ -433,8 +433,8 @@ func TestBadJobs(t *testing.T) {
 	}
 	good := func() jobcenter.Job { return jobcenter.Job{Task: "work", Trigger: never(t)} }
 	tests := map[string]struct {
-		break_ func(*jobcenter.Job)
-		field  string
+		spoil func(*jobcenter.Job)
+		field string
 	}{
 		"id":          {func(j *jobcenter.Job) { j.ID = "../etc/passwd" }, "id"},
 		"id length":   {func(j *jobcenter.Job) { j.ID = strings.Repeat("x", 129) }, "id"},
@@ -457,7 +457,7 @@ func TestBadJobs(t *testing.T) {
 	}
 	for name, test := range tests {
 		job := good()
-		test.break_(&job)
+		test.spoil(&job)
 		_, err := sched.Add(t.Context(), job)
 		var field *jobcenter.FieldError
 		if !errors.As(err, &field) || field.Field != test.field || !errors.Is(err, jobcenter.ErrInvalidJob) {

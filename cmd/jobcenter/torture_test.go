@@ -41,10 +41,10 @@ func TestTortureKillServer(t *testing.T) {
 	}
 	seed := *tortureSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // not a secret
+	random := rand.New(rand.NewPCG(seed, 0))
 	v := &victim{t: t, binary: buildBinary(t), data: filepath.Join(t.TempDir(), "data"), jobs: fmt.Sprintf("torture-%d-", seed)}
 	v.start()
 	v.token = strings.TrimSpace(v.command("token", "create", "--name", "torture", "--role", "admin", "--data", v.data))
@@ -87,7 +87,7 @@ type victim struct {
 // start starts the server and waits until it says that it is ready.
 func (v *victim) start() {
 	v.t.Helper()
-	cmd := exec.Command(v.binary, "serve", "--listen", "127.0.0.1:0", "--data", v.data) //nolint:gosec,noctx // our own binary; ended by kill or terminate
+	cmd := exec.Command(v.binary, "serve", "--listen", "127.0.0.1:0", "--data", v.data) //nolint:noctx // ended by kill or terminate
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "JOBCENTER_ADMIN_EMAIL=admin@example.com", "JOBCENTER_ADMIN_PASSWORD=torture-of-the-server"}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -130,7 +130,7 @@ func (v *victim) terminate() {
 
 func (v *victim) command(args ...string) string {
 	v.t.Helper()
-	out, err := exec.CommandContext(v.t.Context(), v.binary, args...).Output() //nolint:gosec // our own binary
+	out, err := exec.CommandContext(v.t.Context(), v.binary, args...).Output()
 	if err != nil {
 		v.t.Fatalf("%v: %v", args, err)
 	}
@@ -153,7 +153,7 @@ func (v *victim) call(method, path string, body any, want int) []byte {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("Authorization", "Bearer "+v.token)
-	response, err := http.DefaultClient.Do(request) //nolint:gosec // a server of ours
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func (v *victim) checkNoChildren() {
 		v.t.Fatal(err)
 	}
 	for _, path := range environments {
-		text, err := os.ReadFile(path) //nolint:gosec // processes come and go, and most are not ours to read
+		text, err := os.ReadFile(path)
 		if err == nil && bytes.Contains(text, []byte("JOBCENTER_JOB_ID="+v.jobs)) {
 			v.t.Errorf("process %s is left: %q", path, text)
 		}
