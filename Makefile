@@ -18,7 +18,7 @@ build: web bin/jobcenter ## Build the console and bin/jobcenter
 
 # Always: the Go tool knows what is up to date.
 bin/jobcenter:
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/jobcenter
+	CGO_ENABLED=0 go build -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/jobcenter
 
 web: ## Build the console, if its sources are newer than it
 	@if scripts/node.sh ok; then $(MAKE) --no-print-directory web/dist/index.html; \

@@ -48,7 +48,7 @@ install() {
 gotest() {
 	local name=$1
 	shift
-	go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg --hide-summary=all \
+	go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg --hide-summary=skipped \
 		--jsonfile "$out/$name.json" -- "$@"
 }
 
@@ -89,4 +89,6 @@ else
 	fi
 fi
 
-exec go run ./scripts/testsum "$out" "${suites[@]}"
+go build -o "$out/testsum" ./scripts/testsum || exit
+"$out/testsum" "$out" "${suites[@]}" | tee "$out/summary"
+exit "${PIPESTATUS[0]}"
