@@ -238,12 +238,13 @@ func (i *Interval) lengths() (days, hours, minutes int64, seconds string) {
 // short tells whether n of a unit is easy to read as one number.
 func short(n int64) bool { return n > 0 && n <= 120 }
 
-func joinNonEmpty(sep string, list ...string) string {
+// joinWords joins with spaces what is not empty.
+func joinWords(list ...string) string {
 	kept := list[:0]
 	for _, s := range list {
 		if s != "" {
 			kept = append(kept, s)
 		}
 	}
-	return strings.Join(kept, sep)
+	return strings.Join(kept, " ")
 }

@@ -45,7 +45,7 @@ func (englishWords) interval(i *Interval) string {
 		}
 		return n + " " + unit
 	}
-	return "every " + joinNonEmpty(" ", text(strconv.FormatInt(d, 10), "d"), text(strconv.FormatInt(h, 10), "h"),
+	return "every " + joinWords(text(strconv.FormatInt(d, 10), "d"), text(strconv.FormatInt(h, 10), "h"),
 		text(strconv.FormatInt(m, 10), "min"), text(s, "s"))
 }
 

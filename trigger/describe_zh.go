@@ -44,7 +44,7 @@ func (chineseWords) interval(i *Interval) string {
 		}
 		return n + " " + unit
 	}
-	return "每 " + joinNonEmpty(" ", text(strconv.FormatInt(d, 10), "天"), text(strconv.FormatInt(h, 10), "小时"),
+	return "每 " + joinWords(text(strconv.FormatInt(d, 10), "天"), text(strconv.FormatInt(h, 10), "小时"),
 		text(strconv.FormatInt(m, 10), "分"), text(s, "秒"))
 }
 
@@ -65,7 +65,7 @@ func (w chineseWords) plan(p *plan, c clock) string {
 		weeks = "ISO 第 " + strings.Join(numbers(p.weeks, "–", chineseSteps), "、") + " 周"
 	}
 	days := w.days(p, c.times != nil || c.from != "")
-	text := joinNonEmpty(" ", years, weeks, days, w.clock(p, c))
+	text := joinWords(years, weeks, days, w.clock(p, c))
 	return strings.ReplaceAll(text, "） ", "）") // a full-width bracket brings its space
 }
 
@@ -88,7 +88,7 @@ func (w chineseWords) days(p *plan, daily bool) string {
 		}
 		return months
 	case dates == "":
-		return joinNonEmpty(" ", months, weekdays)
+		return joinWords(months, weekdays)
 	case p.eitherDay && months != "":
 		return months + "的 " + dates + "及" + weekdays
 	case p.eitherDay:

@@ -102,8 +102,7 @@ func TestGolden(t *testing.T) {
 					}
 					continue
 				}
-				var problem *trigger.Error
-				if errors.As(err, &problem) {
+				if problem, ok := errors.AsType[*trigger.Error](err); ok {
 					refused[problem.Field]++
 					if !refuses(c, problem.Field) {
 						t.Errorf("%s: %v: %v", c.ID, c.Spec, err)
