@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// sqliteReaders is how many connections read at once. Each may hold
-	// sqliteCache of pages.
+	// sqliteReaders is how many connections read at once. Each may hold 4 MB
+	// of pages, the writer 16 MB.
 	sqliteReaders = 4
 	// sqliteIdleReaders stay open between requests.
 	sqliteIdleReaders = 2
@@ -54,14 +54,16 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	db := &DB{Dialect: SQLite}
 	// WAL lets readers go on beside the writer; FULL makes every commit
-	// survive a loss of power. The journal is cut back once it has grown.
-	db.Write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=journal_size_limit(67108864)"))
+	// survive a loss of power. The journal goes back into the database each
+	// 16 MiB, so that a batch of 1,000 jobs does not wait for that each time.
+	db.Write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate", "_pragma=cache_size(-16000)",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)",
+		"_pragma=wal_autocheckpoint(4096)", "_pragma=journal_size_limit(67108864)"))
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	db.Write.SetMaxOpenConns(1)
-	db.Read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)"))
+	db.Read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=cache_size(-4000)", "_pragma=query_only(1)"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Write.Close())
 	}
@@ -80,7 +82,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 // sqliteDSN writes the driver's name of a file with the settings that all
 // connections share and those given.
 func sqliteDSN(path string, settings ...string) string {
-	all := append([]string{"_pragma=busy_timeout(10000)", "_pragma=cache_size(-4000)"}, settings...)
+	all := append([]string{"_pragma=busy_timeout(10000)"}, settings...)
 	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: strings.Join(all, "&")}
 	return name.String()
 }
