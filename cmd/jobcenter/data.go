@@ -66,7 +66,7 @@ var errLocked = errors.New("locked")
 // the runs that it had begun when it died.
 func (s *storage) nodeName() (string, error) {
 	path := filepath.Join(s.Data, "node-id")
-	text, err := os.ReadFile(path) //nolint:gosec // G304: the operator's folder
+	text, err := os.ReadFile(path)
 	if name := strings.TrimSpace(string(text)); err == nil && name != "" {
 		return name, nil
 	}

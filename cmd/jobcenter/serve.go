@@ -163,7 +163,8 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), io stdio, listener ne
 	closing := make(chan struct{})
 	handler, err := api.New(api.Options{
 		Service:  service.New(service.Options{Scheduler: sched, Zone: c.Timezone.Location, Version: programVersion(), Node: node}),
-		Accounts: accounts, Console: api.Console(files, page), Closing: closing, Logger: log, Version: programVersion(),
+		Accounts: accounts, Console: api.Console(files, page),
+		Stopping: ctx.Done(), Closing: closing, Logger: log, Version: programVersion(),
 	})
 	if err != nil {
 		return err

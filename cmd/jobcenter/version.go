@@ -7,7 +7,7 @@ import (
 )
 
 // version is set when a release is built: -ldflags "-X main.version=1.2.3".
-var version string //nolint:gochecknoglobals // the linker can set nothing else
+var version string
 
 type versionCmd struct{}
 

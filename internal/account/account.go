@@ -44,7 +44,7 @@ type InvalidError struct {
 
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
 
-// TooManyAttemptsError: sign-in is refused for a while because too many
+// TooManyAttemptsError says that sign-in is refused for a while because too many
 // attempts failed.
 type TooManyAttemptsError struct {
 	// RetryAfter is when the next attempt is looked at.

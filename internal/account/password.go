@@ -80,7 +80,7 @@ func (h *hasher) key(ctx context.Context, password string, salt []byte, time, me
 		return nil, ctx.Err()
 	}
 	defer func() { <-h.places }()
-	return argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(size)), nil //nolint:gosec // G115: a few dozen bytes
+	return argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(size)), nil
 }
 
 func encodeHash(memory, time uint32, threads uint8, salt, key []byte) string {

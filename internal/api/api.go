@@ -23,14 +23,16 @@ const prefix = "/api/v1"
 // maxBody is how many bytes a request's body may have.
 const maxBody = 1 << 20
 
-// Options are what the API is made of. All but Logger and Closing are required.
+// Options are what the API is made of. Logger, Stopping and Closing may
+// be left out.
 type Options struct {
 	Service  *service.Service
 	Accounts *account.Accounts
 	// Console serves everything that is not the API's; see Console.
 	Console http.Handler
-	// Closing, when it is closed, ends the event streams. Nil means never.
-	Closing <-chan struct{}
+	// Stopping, when it is closed, makes readyz say that the server is not
+	// ready; Closing ends the event streams. Nil means never.
+	Stopping, Closing <-chan struct{}
 	// Logger takes failures of the server. Nil means none.
 	Logger *slog.Logger
 	// Version is the program's, for the OpenAPI document.
@@ -41,6 +43,7 @@ type Options struct {
 type server struct {
 	svc      *service.Service
 	accounts *account.Accounts
+	stopping <-chan struct{}
 	closing  <-chan struct{}
 	log      *slog.Logger
 	huma     huma.API
@@ -63,7 +66,7 @@ func New(opts Options) (http.Handler, error) {
 }
 
 func newServer(opts Options) (*server, *http.ServeMux, error) {
-	s := &server{svc: opts.Service, accounts: opts.Accounts, closing: opts.Closing, log: opts.Logger}
+	s := &server{svc: opts.Service, accounts: opts.Accounts, stopping: opts.Stopping, closing: opts.Closing, log: opts.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

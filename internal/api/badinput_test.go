@@ -47,7 +47,7 @@ func TestBadInput(t *testing.T) {
 		"NUL in the command":       {post(shellJob("bad", "a\x00b")), 422, "invalid_field", "body.task.command"},
 		"relative directory":       {post(`{"task":{"type":"shell","command":"true","directory":"x"},"trigger":` + far + `}`), 422, "invalid_field", "body.task.directory"},
 		"unknown kind of task":     {post(`{"task":{"type":"ftp","command":"x"},"trigger":` + far + `}`), 422, "invalid_field", "body.task.type"},
-		"unknown field":            {post(`{"task":{"type":"shell","command":"true"},"trigger":` + far + `,"nmae":"x"}`), 422, "invalid_field", "body.nmae"},
+		"unknown field":            {post(`{"task":{"type":"shell","command":"true"},"trigger":` + far + `,"colour":"x"}`), 422, "invalid_field", "body.colour"},
 		"read-only field":          {post(`{"task":{"type":"shell","command":"true"},"trigger":` + far + `,"version":7}`), 422, "invalid_field", "body.version"},
 		"unknown field of a task":  {post(`{"task":{"type":"shell","command":"true","shell":"zsh"},"trigger":` + far + `}`), 422, "invalid_field", "body.task.shell"},
 		"no trigger":               {post(`{"task":{"type":"shell","command":"true"}}`), 422, "invalid_field", "body"},
@@ -76,7 +76,7 @@ func TestBadInput(t *testing.T) {
 		"runs: cursor of no list":  {call{method: "GET", path: "/api/v1/runs?cursor=x"}, 422, "bad_cursor", "query.cursor"},
 		"another id in PUT":        {call{method: "PUT", path: "/api/v1/jobs/taken", body: shellJob("other", "true")}, 422, "invalid_field", "body.id"},
 		"another id in PATCH":      {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"id":"other"}`}, 422, "invalid_field", "body.id"},
-		"PATCH of an unknown key":  {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"nmae":"x"}`}, 422, "invalid_field", "body.nmae"},
+		"PATCH of an unknown key":  {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"colour":"x"}`}, 422, "invalid_field", "body.colour"},
 		"PATCH of a wrong type":    {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"tags":"x"}`}, 422, "invalid_field", "body.tags"},
 		"PATCH away the trigger":   {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"trigger":null}`}, 422, "invalid_field", "body"},
 		"PATCH to a bad trigger":   {call{method: "PATCH", path: "/api/v1/jobs/taken", body: `{"trigger":{"expression":"x"}}`}, 422, "invalid_field", "body.trigger.expression"},
@@ -87,23 +87,22 @@ func TestBadInput(t *testing.T) {
 		"preview of too many":      {call{method: "POST", path: "/api/v1/triggers/preview", body: `{"trigger":` + far + `,"count":101}`}, 422, "invalid_field", "body.count"},
 		"preview in no zone":       {call{method: "POST", path: "/api/v1/triggers/preview", body: `{"trigger":` + far + `,"timezone":"Local"}`}, 422, "invalid_field", "body.timezone"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			test.call.role = account.Admin
-			r := s.do(test.call)
-			if r.status != test.status {
-				t.Fatalf("status = %d, want %d: %s", r.status, test.status, r.body)
-			}
-			p := r.problem(t)
-			if p.Code != test.code {
-				t.Errorf("code = %q, want %q", p.Code, test.code)
-			}
-			if !located(p, test.location) {
-				t.Errorf("errors = %+v, want one at %q", p.Errors, test.location)
-			}
-			if len(r.body) > 4096 {
-				t.Errorf("the answer repeats the request: %d bytes", len(r.body))
-			}
-		})
+		test.call.role = account.Admin
+		r := s.do(test.call)
+		if r.status != test.status {
+			t.Errorf("%s: status = %d, want %d: %s", name, r.status, test.status, r.body)
+			continue
+		}
+		p := r.problem(t)
+		if p.Code != test.code {
+			t.Errorf("%s: code = %q, want %q", name, p.Code, test.code)
+		}
+		if !located(p, test.location) {
+			t.Errorf("%s: errors = %+v, want one at %q", name, p.Errors, test.location)
+		}
+		if len(r.body) > 4096 {
+			t.Errorf("%s: the answer repeats the request: %d bytes", name, len(r.body))
+		}
 	}
 	if after := s.api("GET", "/jobs", "", http.StatusOK).body; after != before {
 		t.Errorf("jobs = %s, want those from before: %s", after, before)

@@ -62,7 +62,7 @@ func serveFile(w http.ResponseWriter, r *http.Request, files fs.FS, name, cache 
 		if data, err := fs.ReadFile(files, name+form.suffix); err == nil {
 			h.Set("Content-Encoding", form.encoding)
 			h.Set("Content-Length", strconv.Itoa(len(data)))
-			_, _ = w.Write(data) // the client has gone
+			_, _ = w.Write(data) //nolint:gosec // G705: a file of the console; an error means that the client has gone
 			return true
 		}
 	}

@@ -187,7 +187,8 @@ func TestPreview(t *testing.T) {
 	}{
 		"crontab in a zone": {
 			`{"trigger":{"type":"crontab","expression":"0 9 * * mon"},"from":"2026-01-01T00:00:00Z","count":2,"timezone":"Asia/Shanghai"}`,
-			[]string{"2026-01-05T09:00:00+08:00", "2026-01-12T09:00:00+08:00"}, false,
+			[]string{"2026-01-05T09:00:00+08:00", "2026-01-12T09:00:00+08:00"},
+			false,
 		},
 		"interval from now on": {
 			`{"trigger":{"type":"interval","hours":1},"from":"2026-01-01T00:30:00Z","count":1}`, []string{"2026-01-01T01:30:00Z"}, false,

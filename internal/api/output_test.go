@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -214,7 +215,7 @@ func TestOutputIsFollowedLive(t *testing.T) {
 	reader = bufio.NewReader(resumed.Body)
 	for {
 		e, err := readEvent(reader)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		check(t, err)

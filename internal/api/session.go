@@ -165,7 +165,7 @@ func (s *server) signOut(ctx context.Context, in *signOutInput) (*signedOutOutpu
 // cookie makes the session cookie; scripts cannot read it, and other sites
 // cannot have it sent with a write.
 func (c *Client) cookie(token string, until time.Time) http.Cookie {
-	return http.Cookie{
+	return http.Cookie{ //nolint:gosec // G124: Secure follows the connection: without TLS it would not be sent back
 		Name: sessionCookie, Value: token, Path: "/", Expires: until,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.secure,
 	}

@@ -140,6 +140,12 @@ func (s *server) health(w http.ResponseWriter, _ *http.Request) { plain(w, http.
 // ready answers whether jobs fire and the database answers. What is wrong is
 // for the log: anybody may ask.
 func (s *server) ready(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.stopping:
+		plain(w, http.StatusServiceUnavailable, "stopping\n")
+		return
+	default:
+	}
 	if err := s.svc.Ready(r.Context()); err != nil {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "not ready", slog.Any("error", err))
 		plain(w, http.StatusServiceUnavailable, "not ready\n")
