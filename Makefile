@@ -44,8 +44,8 @@ e2e: build ## Test the console in a real browser
 screenshot: e2e ## Leave a screenshot of each page in web/screenshots
 	@ls web/screenshots
 
-torture: ## Kill the server again and again and count what it did (TORTURE=kills)
-	JOBCENTER_TORTURE=$(or $(TORTURE),20) go test -count=1 -v -timeout 60m -run Torture ./...
+torture: ## Kill the server again and again and count what it did (TORTURE="-torture.kills=100")
+	go test -count=1 -v -timeout 60m -run Torture ./cmd/jobcenter $(or $(TORTURE),-torture.kills=20)
 
 lint: ## Check style, the arrows between packages, and the console's sources
 	$(TOOL) golangci-lint run

@@ -74,10 +74,8 @@ func list(w *strings.Builder, title string, tests []test) {
 	}
 	fmt.Fprintf(w, "\n%s:\n", title)
 	for _, t := range tests {
-		if t.why != "" {
-			t.why = ": " + t.why
-		}
-		fmt.Fprintf(w, "  %s%s\n", t.name, t.why)
+		why, _, _ := strings.Cut(t.why, "\n")
+		fmt.Fprintln(w, strings.TrimSuffix("  "+t.name+": "+why, ": "))
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	vitestResults = `{"testResults":[
 {"name":"a.test.ts","status":"passed","message":"","assertionResults":[
  {"fullName":"adds","status":"passed"},{"fullName":"waits","status":"pending"},{"fullName":"breaks","status":"failed"}]},
-{"name":"b.test.ts","status":"failed","message":"cannot be loaded","assertionResults":[]}]}`
+{"name":"b.test.ts","status":"failed","message":"cannot be loaded\nat line 1","assertionResults":[]}]}`
 	playwrightResults = `{"errors":[],"suites":[{"title":"jobs.spec.ts","specs":[
  {"title":"lists","tests":[{"projectName":"","status":"expected","annotations":[]}]}],
  "suites":[{"title":"edit","specs":[
