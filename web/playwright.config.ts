@@ -20,7 +20,7 @@ export default defineConfig({
   outputDir: "test-results",
   // Each worker starts a server of its own.
   workers: 2,
-  timeout: 90_000,
+  timeout: 60_000,
   expect: { timeout: 10_000 },
   forbidOnly: Boolean(process.env.CI),
   reporter: [["list"]],
@@ -29,6 +29,7 @@ export default defineConfig({
     timezoneId: "Europe/Berlin",
     viewport: { width: 1366, height: 820 },
     screenshot: "only-on-failure",
+    actionTimeout: 10_000,
     launchOptions: {
       executablePath: chromium(),
       args: [

@@ -7,7 +7,6 @@ import { applyTheme } from "./preferences";
 import { queries } from "./queries";
 import { router } from "./router";
 import { Look } from "./ui/Look";
-import { Toasts } from "./ui/Toasts";
 
 applyTheme();
 await startLanguage();
@@ -15,7 +14,6 @@ createRoot(document.getElementById("root") as HTMLElement).render(
   <QueryClientProvider client={queries}>
     <Look>
       <RouterProvider router={router} />
-      <Toasts />
     </Look>
   </QueryClientProvider>,
 );

@@ -1,8 +1,19 @@
-import { createBrowserRouter, Navigate } from "react-router";
+import { createBrowserRouter, Navigate, Outlet } from "react-router";
 import { Broken, NotFound } from "./frame/ErrorPages";
+import { Toasts } from "./ui/Toasts";
+
+function Root() {
+  return (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  );
+}
 
 export const router = createBrowserRouter([
   {
+    element: <Root />,
     errorElement: <Broken />,
     hydrateFallbackElement: <div className="boot" />,
     children: [

@@ -55,7 +55,7 @@ export function Component() {
         <Button
           className="fold"
           type="text"
-          icon={railFolded ? <MenuUnfoldOutlined /> : <MenuFoldOutlined />}
+          icon={railFolded ? <MenuUnfoldOutlined aria-hidden /> : <MenuFoldOutlined aria-hidden />}
           aria-label={t(railFolded ? "nav.unfold" : "nav.fold")}
           title={t(railFolded ? "nav.unfold" : "nav.fold")}
           onClick={() => setPreferences({ railFolded: !railFolded })}
@@ -96,7 +96,7 @@ function SearchButton() {
   return (
     <Button
       className="header-search"
-      icon={<SearchOutlined />}
+      icon={<SearchOutlined aria-hidden />}
       onClick={search}
       aria-keyshortcuts="/"
       aria-label={t("frame.search")}
@@ -161,13 +161,13 @@ function UserMenu() {
               </span>
             ) : null,
           },
-          { key: "out", icon: <LogoutOutlined />, label: t("frame.signOut") },
+          { key: "out", icon: <LogoutOutlined aria-hidden />, label: t("frame.signOut") },
         ],
       }}
     >
       <Button
         type="text"
-        icon={<UserOutlined />}
+        icon={<UserOutlined aria-hidden />}
         aria-label={t("frame.account")}
         title={user?.email}
         data-testid="account"

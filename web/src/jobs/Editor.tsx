@@ -5,6 +5,7 @@ import { type FormEvent, type KeyboardEvent, useEffect, useMemo, useRef, useStat
 import { useTranslation } from "react-i18next";
 import { useBlocker, useNavigate, useParams } from "react-router";
 import { api } from "../api/client";
+import { serverNow } from "../api/connection";
 import { asProblem } from "../api/problem";
 import type { Job } from "../api/types";
 import { Title } from "../frame/title";
@@ -354,7 +355,7 @@ function What({ form, change, errors, fixed }: Part & { fixed: boolean }) {
               />
               <Button
                 type="text"
-                icon={<DeleteOutlined />}
+                icon={<DeleteOutlined aria-hidden />}
                 aria-label={t("editor.removeVariable", { name: variable.name })}
                 title={t("editor.removeVariable", { name: variable.name })}
                 onClick={() => change({ environment: form.environment.toSpliced(i, 1) })}
@@ -364,7 +365,7 @@ function What({ form, change, errors, fixed }: Part & { fixed: boolean }) {
         })}
         <Button
           size="small"
-          icon={<PlusOutlined />}
+          icon={<PlusOutlined aria-hidden />}
           onClick={() =>
             change({ environment: [...form.environment, { key: nextKey.current++, name: "", value: "" }] })
           }
@@ -509,6 +510,11 @@ function usePreview(form: JobForm, serverZone: string) {
     placeholderData: (before) => before,
     retry: false,
     staleTime: 10_000,
+    // Asked again once the first fire time has passed.
+    refetchInterval: ({ state }) => {
+      const first = state.data?.fires[0];
+      return first ? Math.min(Math.max(Date.parse(first.time) - serverNow(), 2000), 60_000) : false;
+    },
   });
   const none = settled === "null";
   return {

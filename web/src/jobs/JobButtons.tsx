@@ -25,7 +25,7 @@ export function JobButtons({ job }: { job: Job }) {
     <span className="buttons">
       <Button
         type="text"
-        icon={<CaretRightOutlined />}
+        icon={<CaretRightOutlined aria-hidden />}
         aria-label={of(t("action.run"))}
         title={t("action.run")}
         onClick={() => void actions.run(job)}
@@ -33,7 +33,7 @@ export function JobButtons({ job }: { job: Job }) {
       {job.paused ? (
         <Button
           type="text"
-          icon={<PlayCircleOutlined />}
+          icon={<PlayCircleOutlined aria-hidden />}
           aria-label={of(t("action.resume"))}
           title={t("action.resume")}
           onClick={() => void actions.pause(job, false)}
@@ -41,7 +41,7 @@ export function JobButtons({ job }: { job: Job }) {
       ) : (
         <Button
           type="text"
-          icon={<PauseOutlined />}
+          icon={<PauseOutlined aria-hidden />}
           aria-label={of(t("action.pause"))}
           title={t("action.pause")}
           onClick={() => void actions.pause(job, true)}
@@ -56,14 +56,14 @@ export function JobButtons({ job }: { job: Job }) {
                 ? void navigate(`/jobs/${encodeURIComponent(job.id)}/edit`)
                 : actions.remove(job),
             items: [
-              { key: "edit", icon: <EditOutlined />, label: t("action.edit") },
-              { key: "remove", icon: <DeleteOutlined />, label: t("action.remove"), danger: true },
+              { key: "edit", icon: <EditOutlined aria-hidden />, label: t("action.edit") },
+              { key: "remove", icon: <DeleteOutlined aria-hidden />, label: t("action.remove"), danger: true },
             ],
           }}
         >
           <Button
             type="text"
-            icon={<EllipsisOutlined />}
+            icon={<EllipsisOutlined aria-hidden />}
             aria-label={of(t("action.more"))}
             title={t("action.more")}
           />

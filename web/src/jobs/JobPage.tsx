@@ -120,25 +120,25 @@ function Actions({ job }: { job: Job }) {
   if (!may.operate) return null;
   return (
     <span className="buttons job-actions">
-      <Button type="primary" icon={<CaretRightOutlined />} onClick={() => void actions.run(job)}>
+      <Button type="primary" icon={<CaretRightOutlined aria-hidden />} onClick={() => void actions.run(job)}>
         {t("action.run")}
       </Button>
       {job.paused ? (
-        <Button icon={<PlayCircleOutlined />} onClick={() => void actions.pause(job, false)}>
+        <Button icon={<PlayCircleOutlined aria-hidden />} onClick={() => void actions.pause(job, false)}>
           {t("action.resume")}
         </Button>
       ) : (
-        <Button icon={<PauseOutlined />} onClick={() => void actions.pause(job, true)}>
+        <Button icon={<PauseOutlined aria-hidden />} onClick={() => void actions.pause(job, true)}>
           {t("action.pause")}
         </Button>
       )}
       {may.change && (
         <>
-          <LinkButton to={`/jobs/${encodeURIComponent(job.id)}/edit`} icon={<EditOutlined />}>
+          <LinkButton to={`/jobs/${encodeURIComponent(job.id)}/edit`} icon={<EditOutlined aria-hidden />}>
             {t("action.edit")}
           </LinkButton>
           <Button
-            icon={<DeleteOutlined />}
+            icon={<DeleteOutlined aria-hidden />}
             danger
             onClick={() => {
               actions.remove(job);

@@ -45,7 +45,7 @@ export function Component() {
   const shown = jobs.data?.items.filter((job) => !removing.has(job.id)) ?? [];
 
   const newJob = may.change && (
-    <LinkButton to="/jobs/new" type="primary" icon={<PlusOutlined />}>
+    <LinkButton to="/jobs/new" type="primary" icon={<PlusOutlined aria-hidden />}>
       {t("action.newJob")}
     </LinkButton>
   );

@@ -78,7 +78,7 @@ export function OutputView({ run }: { run: Run }) {
           />
           <Button
             size="small"
-            icon={<DownloadOutlined />}
+            icon={<DownloadOutlined aria-hidden />}
             href={outputURL(run.id)}
             download={`${run.job_id}-${run.id}.txt`}
             disabled={false}
@@ -116,7 +116,7 @@ export function OutputView({ run }: { run: Run }) {
             className="output-end"
             size="small"
             type="primary"
-            icon={<VerticalAlignBottomOutlined />}
+            icon={<VerticalAlignBottomOutlined aria-hidden />}
             onClick={() => {
               setFollow(true);
               if (box.current) box.current.scrollTop = box.current.scrollHeight;

@@ -97,12 +97,12 @@ function Banner({ run }: { run: Run }) {
       </div>
       <span className="buttons">
         {may.operate && active(run) && (
-          <Button danger icon={<StopOutlined />} onClick={() => void stop()}>
+          <Button danger icon={<StopOutlined aria-hidden />} onClick={() => void stop()}>
             {t("action.stop")}
           </Button>
         )}
         {may.operate && !active(run) && (
-          <Button icon={<CaretRightOutlined />} onClick={() => void again()}>
+          <Button icon={<CaretRightOutlined aria-hidden />} onClick={() => void again()}>
             {t("action.runAgain")}
           </Button>
         )}

@@ -27,6 +27,8 @@ export function Look({ children }: { children: ReactNode }) {
         algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
         token: {
           colorPrimary: dark ? "#5c7cfa" : "#2f54eb",
+          colorPrimaryHover: dark ? "#6d89ff" : "#2343c4",
+          colorPrimaryActive: dark ? "#4a66e0" : "#1b369f",
           colorLink: dark ? "#91a7ff" : "#2f54eb",
           colorTextPlaceholder: dark ? "#8b8f99" : "#6b7080",
           colorTextDescription: dark ? "#a3a7b0" : "#5c6170",

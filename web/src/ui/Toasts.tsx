@@ -44,7 +44,7 @@ export function Toasts() {
           <Button
             type="text"
             size="small"
-            icon={<CloseOutlined />}
+            icon={<CloseOutlined aria-hidden />}
             aria-label={t("action.close")}
             onClick={() => set(toasts.filter((y) => y.key !== x.key))}
           />

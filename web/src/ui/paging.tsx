@@ -54,7 +54,7 @@ export function Pager({
       )}
       {place.cursor !== "" && (
         <Button
-          icon={<LeftOutlined />}
+          icon={<LeftOutlined aria-hidden />}
           onClick={place.previous}
           title={t(place.known ? "action.previous" : "action.first")}
           aria-label={t(place.known ? "action.previous" : "action.first")}
@@ -62,7 +62,7 @@ export function Pager({
       )}
       {next && (
         <Button
-          icon={<RightOutlined />}
+          icon={<RightOutlined aria-hidden />}
           onClick={() => place.next(next)}
           title={t("action.next")}
           aria-label={t("action.next")}
