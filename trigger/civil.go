@@ -23,8 +23,8 @@ func splitWall(wall int64) (day int64, second int) {
 	return day, second
 }
 
-// dayNumber counts the days from 1970-01-01 to a date of year 1 or later. The year is
-// taken to begin in March, so that the leap day is its last.
+// dayNumber counts the days from 1970-01-01 to a date of year 1 or later. The
+// year is taken to begin in March, so that the leap day is its last.
 func dayNumber(year, month, day int) int64 {
 	y := int64(year)
 	m := int64(month) - 3
@@ -62,14 +62,8 @@ func daysInMonth(year, month int) int {
 	return 30 + (month+month>>3)&1
 }
 
-// weekday is 0 for Sunday.
-func weekday(day int64) int {
-	w := int((day + 4) % 7)
-	if w < 0 {
-		w += 7
-	}
-	return w
-}
+// weekday is 0 for Sunday. The day is not before Sunday, 1969-12-28.
+func weekday(day int64) int { return int((day + 4) % 7) }
 
 // isoWeek gives the ISO 8601 week, 1 to 53, of a day.
 func isoWeek(day int64) int {

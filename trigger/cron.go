@@ -20,22 +20,21 @@ type Cron struct {
 //
 // A field is a list, separated by commas, of
 //
-//   - every value
-//     */n      every n-th value, counted from the lowest
-//     a        one value
-//     a-b      a range, not wrapped around
-//     a-b/n    every n-th value of a range
-//     a/n      every n-th value from a to the highest
+//	a        one value
+//	a-b      a range, which does not wrap around
+//	a-b/n    every n-th value of a range
+//	a/n      every n-th value from a to the highest
+//	*/n      every n-th value, counted from the lowest
+//	*        every value
 //
 // Months and weekdays have names (jan-dec, mon-sun), also in ranges, but names
 // take no step and do not mix with numbers in a range. Day takes "last" (the
 // last of the month), "2nd fri" (1st to 5th) and "last fri" as well. Case does
 // not matter. A step may not be larger than its range.
 //
-// Of the fields left empty, those before the first field given, in the order
-// of the struct, are *; those after the last are the lowest value, but Week and
-// DayOfWeek are * then too; those between are *. With no field at all the
-// trigger fires every second.
+// Of the fields left empty, those behind the last one given, in the order of
+// the struct, are their lowest value, the others *; Week and DayOfWeek are
+// always *. With no field at all the trigger fires every second.
 type CronSpec struct {
 	Year      string // 1970-9999
 	Month     string // 1-12 or jan-dec

@@ -31,10 +31,10 @@ type CrontabOptions struct {
 //	month         1-12 or jan-dec
 //	day of week   0-7 or sun-sat; 0 and 7 are Sunday
 //
-// or of six, with seconds (0-59) first. A field is a list, separated by commas, of
-// * (all values), a, a-b, and each of them with a step: */n, a-b/n, and a/n
-// which means a to the maximum. The case of names does not matter. A step
-// beyond the range leaves the first value.
+// or of six, with seconds (0-59) first. A field is a list, separated by commas,
+// of all values (*), one (a) or a range (a-b), each of them with a step if need
+// be: */n, a/n (from a to the maximum), a-b/n. Ranges do not wrap around. The
+// case of names does not matter. A step beyond the range leaves the first value.
 //
 // If both day fields are restricted, a day that either matches is enough;
 // if one of them begins with *, both must match ("0 0 1 * mon" fires on the
@@ -56,9 +56,6 @@ func NewCrontab(expr string, opts CrontabOptions) (*Crontab, error) {
 	}
 	return c, nil
 }
-
-// Expression returns the text that the trigger was made from.
-func (c *Crontab) Expression() string { return c.expr }
 
 // Next returns the first fire after the given instant.
 func (c *Crontab) Next(after time.Time) (time.Time, bool) {

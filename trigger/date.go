@@ -9,8 +9,9 @@ type Date struct {
 }
 
 // NewDate makes a trigger that fires once, at the given instant, cut to
-// microseconds. Its time zone is that of the instant. Errors: an [*Error] for
-// the zero time.
+// microseconds. Its time zone is that of the instant, or UTC if that has no
+// name which other machines know: a bare offset, or time.Local. Errors: an
+// [*Error] for the zero time and for years past 9999.
 func NewDate(at time.Time) (*Date, error) {
 	if at.IsZero() {
 		return nil, &Error{Field: "run_date", Problem: "is missing"}
@@ -19,7 +20,7 @@ func NewDate(at time.Time) (*Date, error) {
 		return nil, err
 	}
 	zone := at.Location()
-	if zone.String() == "" { // a bare offset, as time.Parse gives it
+	if !isZoneName(zone.String()) {
 		zone = time.UTC
 	}
 	return &Date{at: at.UnixMicro(), zone: zone}, nil

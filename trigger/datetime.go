@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// zones holds the zones that loadZone has read, by name. They never change,
-// and a million jobs share a few of them instead of reading as many files. Its
-// size is bounded by the number of zones that exist.
+// zones holds the zones that loadZone has read, by name. They never change, and
+// a million jobs share a few of them instead of reading as many files. There
+// are no more than there are zones.
 var zones sync.Map //nolint:gochecknoglobals // a cache of immutable values, see above
 
 // loadZone finds a time zone by its IANA name.
@@ -28,7 +28,7 @@ func loadZone(name string) (*time.Location, bool) {
 }
 
 // isZoneName tells whether a name has the form of an IANA one. Machines hold
-// other files beside their zones, and have a zone "Local" that is another on each.
+// other files beside their zones, and "Local" is another zone on each.
 func isZoneName(name string) bool {
 	if name == "" || name == "Local" || name[0] < 'A' || name[0] > 'Z' || strings.Contains(name, "//") {
 		return false
@@ -95,7 +95,8 @@ func wallOffset(zone *time.Location, instant int64) int64 {
 	return int64(offset)
 }
 
-// reader takes a text apart from its front. Once something does not fit, ok is false.
+// reader takes a text apart from its front. Once something does not fit, ok is
+// false.
 type reader struct {
 	rest string
 	ok   bool

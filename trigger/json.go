@@ -3,8 +3,6 @@ package trigger
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -20,8 +18,8 @@ import (
 //	{"type":"date","run_date":"2026-11-06T16:30:05"}
 //
 // each with "timezone" (an IANA name; zone if it is left out, UTC if that is
-// nil) and all but date with "start_date" and "end_date". The fields of cron
-// (see [CronSpec]; "day_of_week") are text or whole numbers. Dates are RFC 3339, or without
+// nil) and all but date with "start_date" and "end_date". The fields of cron are
+// those of [CronSpec], as text or whole numbers. Dates are RFC 3339, or without
 // an offset wall time in the time zone, or a day alone; a wall time that does
 // not exist means the first instant after the gap, one that comes twice the
 // first.
@@ -62,10 +60,14 @@ const kinds = "cron, crontab, date, interval"
 
 // object is a JSON object whose values are read by key. The first error stays.
 type object struct {
-	keys   []string
-	values []json.RawMessage
-	zone   *time.Location
-	err    *Error
+	members []member
+	zone    *time.Location
+	err     *Error
+}
+
+type member struct {
+	key   string
+	value []byte // JSON
 }
 
 func (o *object) fail(field, given, problem string) {
@@ -75,57 +77,94 @@ func (o *object) fail(field, given, problem string) {
 }
 
 func (o *object) read(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(data) {
+		return &Error{Problem: "not valid JSON: " + json.Unmarshal(data, new(json.RawMessage)).Error()}
+	}
+	rest := bytes.TrimLeft(data, jsonSpace)
+	if rest[0] != '{' {
 		return &Error{Problem: "a trigger must be a JSON object"}
 	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return notJSON(err)
+	o.members = make([]member, 0, 8)
+	for {
+		rest = bytes.TrimLeft(rest[1:], jsonSpace) // behind { or ,
+		if rest[0] == '}' {
+			return nil
 		}
-		name, _ := key.(string)
-		if o.has(name) {
+		var key, value []byte
+		key, rest = cutValue(rest)
+		value, rest = cutValue(bytes.TrimLeft(rest, jsonSpace+":"))
+		name, _ := unquote(key)
+		if o.raw(name) != nil {
 			return &Error{Field: name, Problem: "is given twice"}
 		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return notJSON(err)
+		o.members = append(o.members, member{name, value})
+		if rest = bytes.TrimLeft(rest, jsonSpace); rest[0] == '}' {
+			return nil
 		}
-		o.keys, o.values = append(o.keys, name), append(o.values, value)
 	}
-	if _, err := d.Token(); err != nil {
-		return notJSON(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return &Error{Problem: "a trigger must be one JSON object, with nothing after it"}
-	}
-	return nil
 }
 
-func notJSON(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+const jsonSpace = " \t\r\n"
+
+// cutValue splits off the value with which valid JSON begins.
+func cutValue(data []byte) (value, rest []byte) {
+	depth, inText := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			if inText = !inText; !inText && depth == 0 {
+				return data[:i+1], data[i+1:]
+			}
+		case inText:
+		case c == '{', c == '[':
+			depth++
+		case depth == 0 && strings.IndexByte(",:]}"+jsonSpace, c) >= 0:
+			return data[:i], data[i:]
+		case c == '}', c == ']':
+			if depth--; depth == 0 {
+				return data[:i+1], data[i+1:]
+			}
+		}
 	}
-	return &Error{Problem: "not valid JSON: " + err.Error()}
+	return data, nil
 }
 
-func (o *object) has(key string) bool { return slices.Contains(o.keys, key) }
+// unquote gives the text of a JSON string.
+func unquote(data []byte) (s string, ok bool) {
+	if data[0] != '"' {
+		return "", false
+	}
+	for _, c := range data {
+		if c == '\\' || c >= 0x80 {
+			err := json.Unmarshal(data, &s)
+			return s, err == nil
+		}
+	}
+	return string(data[1 : len(data)-1]), true
+}
 
-func (o *object) raw(key string) json.RawMessage {
-	if i := slices.Index(o.keys, key); i >= 0 {
-		return o.values[i]
+func (o *object) has(key string) bool { return o.raw(key) != nil }
+
+// raw gives a value as JSON, nil if it is left out.
+func (o *object) raw(key string) []byte {
+	for _, m := range o.members {
+		if m.key == key {
+			return m.value
+		}
 	}
 	return nil
 }
 
 // text gives a value that must be text; "" if it is left out.
-func (o *object) text(key string) (s string) {
+func (o *object) text(key string) string {
 	raw := o.raw(key)
 	if raw == nil {
 		return ""
 	}
-	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	s, ok := unquote(raw)
+	if !ok {
 		o.fail(key, string(raw), "must be text")
 	}
 	return s
@@ -180,9 +219,9 @@ func (o *object) instant(key string) time.Time {
 
 // only refuses keys other than those of the kind.
 func (o *object) only(keys ...string) {
-	for _, key := range o.keys {
-		if key != "type" && key != "timezone" && !slices.Contains(keys, key) {
-			o.fail(key, "", "unknown key, allowed: type, "+strings.Join(keys, ", ")+", timezone")
+	for _, m := range o.members {
+		if m.key != "type" && m.key != "timezone" && !slices.Contains(keys, m.key) {
+			o.fail(m.key, "", "unknown key, allowed: type, "+strings.Join(keys, ", ")+", timezone")
 		}
 	}
 }

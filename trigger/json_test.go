@@ -15,12 +15,15 @@ import (
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ form, field, want string }{
-		{``, "", "a trigger must be a JSON object"},
+		{``, "", "not valid JSON: unexpected end of JSON input"},
 		{`null`, "", "a trigger must be a JSON object"},
 		{`[]`, "", "a trigger must be a JSON object"},
 		{`"* * * * *"`, "", "a trigger must be a JSON object"},
-		{`{"type":"cron"`, "", "not valid JSON: unexpected EOF"},
-		{`{"type":"cron"} {}`, "", "a trigger must be one JSON object, with nothing after it"},
+		{`{"type":"cron"`, "", "not valid JSON: unexpected end of JSON input"},
+		{`{"type":"cron"} {}`, "", "not valid JSON: invalid character '{' after top-level value"},
+		{`{"type":"cron","a":{"b":["]}",{}],"c":"\\","d":"\"}"},"\u0061":1}`, "a", "a: is given twice"},
+		{` { "type" : "cron" , "" : [ [ ] , 1.5e3 ] } `, "", "unknown key"},
+		{`{"type":{"type":"cron"}}`, "type", `type: "{\"type\":\"cron\"}" must be text`},
 		{`{}`, "type", "type: is missing, allowed: cron, crontab, date, interval"},
 		{`{"type":5}`, "type", `type: "5" must be text`},
 		{`{"type":null}`, "type", `type: "null" must be text`},
@@ -37,6 +40,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"type":"cron","timezone":"Local"}`, "timezone", `timezone: "Local" is not a known`},
 		{`{"type":"cron","timezone":"../etc/passwd"}`, "timezone", `timezone: "../etc/passwd" is not a known`},
 		{`{"type":"cron","timezone":"Europe//Berlin"}`, "timezone", `timezone: "Europe//Berlin" is not a known`},
+		{`{"type":"cron","timezone":"Europe/Berlin "}`, "timezone", `timezone: "Europe/Berlin " is not a known`},
 		{`{"type":"cron","timezone":8}`, "timezone", `timezone: "8" must be text`},
 
 		{`{"type":"cron","hour":25}`, "hour", `hour: "25" is out of range, allowed 0-23`},
@@ -82,6 +86,14 @@ func TestParseErrors(t *testing.T) {
 		{`{"type":"crontab","expression":"* * * * fri#2"}`, "expression", `uses ?, L, W or #`},
 		{`{"type":"crontab","expression":"* * * * sat-mon"}`, "expression", `runs backwards; Sunday is 0 as the begin of a range and 7 as its end`},
 		{`{"type":"crontab","expression":"* 22-2 * * *"}`, "expression", `"22-2" in the field hour runs backwards; write it as two ranges`},
+		{`{"type":"crontab","expression":"1,,2 * * * *"}`, "expression", "in the field minute has an empty item"},
+		{`{"type":"crontab","expression":"1-2-3 * * * *"}`, "expression", `"1-2-3" in the field minute is not a number`},
+		{`{"type":"crontab","expression":"*-5 * * * *"}`, "expression", `"*-5" in the field minute is not a number, allowed 0-59`},
+		{`{"type":"crontab","expression":"5-60 * * * *"}`, "expression", `"5-60" in the field minute is out of range`},
+		{`{"type":"crontab","expression":"5/1/2 * * * *"}`, "expression", `"5/1/2" in the field minute has no proper step`},
+		{`{"type":"crontab","expression":"0 0 * JANUARY *"}`, "expression", `"JANUARY" in the field month is not a month, allowed 1-12 and jan to dec`},
+		{`{"type":"crontab","expression":"` + strings.Repeat("1,", 600) + `1 * * * *"}`, "expression", `1,1,…" is too long, allowed 1024 bytes`},
+		{`{"type":"cron","minute":"` + strings.Repeat("1,", 600) + `1"}`, "minute", `is too long, allowed 1024 bytes`},
 		{`{"type":"crontab","expression":"@reboot"}`, "expression", `"@reboot" is not known, allowed @yearly`},
 		{`{"type":"crontab","expression":"* * * * *","start_date":"2026-02-01","end_date":"2026-01-31"}`, "end_date", `end_date: "2026-01-31T00:00:00Z" is before start_date 2026-02-01T00:00:00Z`},
 
@@ -155,6 +167,7 @@ func TestParseDates(t *testing.T) {
 func TestMarshal(t *testing.T) {
 	t.Parallel()
 	for form, want := range map[string]string{
+		" {\n\t\"type\" : \"cr\\u006fn\" ,\r\n\"hour\" : 9 } \n":                                       `{"type":"cron","hour":"9","timezone":"Europe/Berlin"}`,
 		`{"hour":9,"type":"cron","minute":" */5 ","timezone":"Asia/Shanghai","end_date":"2026-01-01"}`: `{"type":"cron","hour":"9","minute":"*/5","timezone":"Asia/Shanghai","end_date":"2026-01-01T00:00:00+08:00"}`,
 		`{"type":"cron"}`: `{"type":"cron","timezone":"Europe/Berlin"}`,
 		`{"type":"crontab","expression":" @daily "}`:                                                     `{"type":"crontab","expression":"@daily","timezone":"Europe/Berlin"}`,

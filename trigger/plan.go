@@ -30,12 +30,7 @@ const (
 
 // finish computes what is known once all fields are set.
 func (p *plan) finish() {
-	year := p.nextYear(minYear)
-	if year > maxYear {
-		p.never = true
-		return
-	}
-	_, ok := p.nextDay(dayNumber(year, 1, 1) - 1)
+	_, ok := p.next(dayNumber(p.nextYear(minYear), 1, 1) * secondsPerDay)
 	p.never = !ok
 }
 
@@ -70,13 +65,6 @@ func (p *plan) next(wall int64) (int64, bool) {
 		}
 	}
 	return day*secondsPerDay + int64(p.firstSecond()), true
-}
-
-// nextDay gives the first matching day after the given one.
-func (p *plan) nextDay(day int64) (int64, bool) {
-	wall, ok := p.next((day + 1) * secondsPerDay)
-	day, _ = splitWall(wall)
-	return day, ok
 }
 
 // dayAfterMonth gives the first matching day after the given month.

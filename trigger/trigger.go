@@ -27,8 +27,8 @@
 //
 // So "30 2 * * *" fires once every day, "30 * * * *" every 60 minutes, and
 // "*/10 30 2 * * *" every 10 seconds of each minute that the clocks call
-// 02:30. This is the rule of Debian's cron, which has no seconds, and which fires
-// for each of several times in a gap.
+// 02:30. This is the rule of Debian's cron, which has no seconds and which runs
+// a job again for each of several times in a gap.
 //
 // Intervals are elapsed time always: one day is 24 hours.
 package trigger

@@ -44,6 +44,7 @@ func TestNext(t *testing.T) {
 		"interval at its start":             {`{"type":"interval","seconds":10,"start_date":"2026-01-01T00:00:03Z"}`, "2026-01-01T00:00:03Z", "2026-01-01T00:00:13Z"},
 		"interval a microsecond before":     {`{"type":"interval","seconds":10,"start_date":"2026-01-01T00:00:03Z"}`, "2026-01-01T00:00:12.999999Z", "2026-01-01T00:00:13Z"},
 		"interval within a microsecond":     {`{"type":"interval","seconds":10,"start_date":"2026-01-01T00:00:03Z"}`, "2026-01-01T00:00:12.999999999Z", "2026-01-01T00:00:13Z"},
+		"interval in the last year":         {`{"type":"interval","days":1,"start_date":"9999-12-31"}`, "9999-12-30T00:00:00Z", "9999-12-31T00:00:00Z"},
 		"interval with an end":              {`{"type":"interval","seconds":10,"end_date":"2026-01-01T00:00:10Z"}`, "2026-01-01T00:00:09Z", "2026-01-01T00:00:10Z"},
 		"interval past its end":             {`{"type":"interval","seconds":10,"end_date":"2026-01-01T00:00:09Z"}`, "2026-01-01T00:00:01Z", "never"},
 		"interval without a start":          {`{"type":"interval","seconds":7}`, "1970-01-01T00:00:08Z", "1970-01-01T00:00:14Z"},
@@ -68,6 +69,39 @@ func TestNext(t *testing.T) {
 				t.Errorf("%s: Next(%s) = %s, want %s", test.form, test.after, got, test.want)
 			}
 		})
+	}
+}
+
+// TestFarInstants asks about instants that microseconds cannot count.
+func TestFarInstants(t *testing.T) {
+	t.Parallel()
+	for name, form := range plans() {
+		trig, err := trigger.Parse([]byte(form), loadZone(t, "America/New_York"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fire, ok := trig.Next(time.Unix(1<<60, 0)); ok {
+			t.Errorf("%s: fires at %v in the far future", name, fire)
+		}
+		early, ok := trig.Next(time.Unix(-1<<60, 0))
+		if late, ok2 := trig.Next(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)); ok != ok2 || !early.Equal(late) {
+			t.Errorf("%s: the first fire of all is %v, %v, but after 1900 %v, %v", name, early, ok, late, ok2)
+		}
+	}
+}
+
+func TestDateWithoutNamedZone(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 6, 8, 30, 5, 0, time.UTC)
+	for _, zone := range []*time.Location{time.Local, time.FixedZone("", 8*3600), time.FixedZone("+08", 8*3600)} {
+		date, err := trigger.NewDate(at.In(zone))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := trigger.Marshal(date)
+		if want := `{"type":"date","run_date":"2026-11-06T08:30:05Z","timezone":"UTC"}`; err != nil || string(got) != want {
+			t.Errorf("in %v: got %s, %v, want %s", zone, got, err, want)
+		}
 	}
 }
 
@@ -113,6 +147,9 @@ func TestConstructors(t *testing.T) {
 	}
 	if _, err := trigger.NewCron(trigger.CronSpec{Start: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "start_date" {
 		t.Errorf("start in the year 10000: %v", err)
+	}
+	if _, err := trigger.NewCrontab("@daily", trigger.CrontabOptions{End: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "end_date" {
+		t.Errorf("end in the year 10000: %v", err)
 	}
 	if _, err := trigger.NewDate(time.Time{}); field(err) != "run_date" {
 		t.Errorf("no date: %v", err)

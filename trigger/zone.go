@@ -38,9 +38,9 @@ func periodAt(zone *time.Location, instant int64) period {
 	return p
 }
 
-// wallPeak gives the latest wall-clock second that the zone's clocks have
-// shown up to an instant that lies in period p. While a repeated hour runs for the second
-// time it stays at that hour's end.
+// wallPeak gives the latest wall-clock second that the zone's clocks have shown
+// up to an instant of period p. While a repeated hour runs for the second time,
+// that is the last second of the hour.
 func (p period) wallPeak(zone *time.Location, instant int64) int64 {
 	peak := instant + p.offset
 	for p.start > instant-maxTurn {
