@@ -52,7 +52,7 @@ func TestCrash(t *testing.T) {
 // many lines: it is at work on the next ones then.
 func runUntilKilled(t *testing.T, dir string, lines int, told map[string]jobcenter.RunState) {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$") //nolint:gosec // this very program
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
 	child.Env = append(os.Environ(), crashDir+"="+dir)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()

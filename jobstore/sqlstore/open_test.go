@@ -178,6 +178,37 @@ func TestUnreadableJobs(t *testing.T) {
 	}
 }
 
+func TestQueuedRunWhoseJobIsGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := openIn(t, dir)
+	defer closeIt(t, store)
+	for _, id := range []string{"a", "b"} {
+		if err := store.AddJob(t.Context(), minutely(t, id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.Claim(t.Context(), []string{"task"}, base(), 2, func(job jobcenter.Job, _ int) jobcenter.Decision {
+		return jobcenter.Decision{Runs: []jobcenter.Run{{
+			ID: job.ID, JobID: job.ID, FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunQueued, Executor: "default",
+		}}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, dir, "DELETE FROM jobcenter_job WHERE id = 'a'") // a store ends the runs first
+	taken, err := store.TakeQueued(t.Context(), []string{"task"}, "default", 2, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+		run.State, run.Attempt = jobcenter.RunRunning, 1
+		return run
+	})
+	if err != nil || len(taken) != 1 || taken[0].Job.ID != "b" {
+		t.Errorf("taken %+v, %v; want the run of b", taken, err)
+	}
+	run, err := store.Run(t.Context(), "a")
+	if err != nil || run.State != jobcenter.RunSkipped || run.Reason != jobcenter.ReasonRemoved || run.EndedAt.IsZero() {
+		t.Errorf("run %+v, %v; want it skipped because its job was removed", run, err)
+	}
+}
+
 func TestForeignTriggerIsRefused(t *testing.T) {
 	t.Parallel()
 	store := openIn(t, t.TempDir())

@@ -69,7 +69,8 @@ func TestStatementsUseIndexes(t *testing.T) {
 	for _, section := range strings.Split(string(text), "-- name: ")[1:] {
 		name, query, _ := strings.Cut(section, "\n")
 		t.Run(name, func(t *testing.T) {
-			query = strings.TrimSuffix(strings.TrimSpace(query), ";")
+			t.Parallel()
+			query := strings.TrimSuffix(strings.TrimSpace(query), ";")
 			args := make([]any, strings.Count(query, "?"))
 			if strings.Contains(query, "?1") {
 				args = make([]any, len(slices.Compact(slices.Sorted(slices.Values(numbered.FindAllString(query, -1))))))

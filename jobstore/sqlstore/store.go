@@ -95,13 +95,13 @@ func (s *Store) write(ctx context.Context, work func(ctx context.Context, tx tra
 type transaction struct{ tx *sql.Tx }
 
 func (t transaction) exec(ctx context.Context, stmt *sql.Stmt, args ...any) (sql.Result, error) {
-	return t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // see transaction
+	return t.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 }
 
 func (t transaction) query(ctx context.Context, stmt *sql.Stmt, args ...any) (*sql.Rows, error) {
-	return t.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // see transaction
+	return t.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 }
 
 func (t transaction) queryRow(ctx context.Context, stmt *sql.Stmt, args ...any) *sql.Row {
-	return t.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // see transaction
+	return t.tx.StmtContext(ctx, stmt).QueryRowContext(ctx, args...)
 }

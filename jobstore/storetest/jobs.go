@@ -1,4 +1,3 @@
-//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (

@@ -1,4 +1,3 @@
-//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (
@@ -43,6 +42,7 @@ func listJobs(t *testing.T, store jobcenter.JobStore, q jobcenter.JobQuery) []st
 		if page.NextCursor == "" {
 			return ids
 		}
+		checkEndless(t, len(ids))
 		q.Cursor = page.NextCursor
 	}
 }
@@ -245,6 +245,7 @@ func jobsPages(t *testing.T, store jobcenter.JobStore) {
 				if page.NextCursor == "" {
 					break
 				}
+				checkEndless(t, n)
 				q.Cursor = page.NextCursor
 				// New jobs before, between and behind those that were there.
 				for _, id := range []string{"a", "job09x", "z"} {

@@ -1,4 +1,3 @@
-//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (
@@ -54,6 +53,7 @@ func output(t *testing.T, store jobcenter.JobStore, runID string) []jobcenter.Ch
 			return all
 		}
 		all = append(all, chunks...)
+		checkEndless(t, len(all))
 		last := chunks[len(chunks)-1]
 		offset = last.Offset + int64(len(last.Data))
 	}

@@ -1,4 +1,3 @@
-//nolint:thelper // these are the tests, not helpers of tests
 package storetest
 
 import (
@@ -114,6 +113,7 @@ func runsPages(t *testing.T, store jobcenter.JobStore) {
 		if page.NextCursor == "" {
 			break
 		}
+		checkEndless(t, n)
 		q.Cursor = page.NextCursor
 		// New runs, as they come, and one between.
 		addRuns(t, store, "a", newRun("a", at(100+n), jobcenter.RunRunning), newRun("a", at(15).Add(time.Duration(n+1)), jobcenter.RunSkipped),
