@@ -82,6 +82,7 @@ func TestGolden(t *testing.T) {
 		"aps_interval": {"interval", true, 418, map[string]int{"end_date": 10, "": 2}},
 		"aps_date":     {"date", true, 64, map[string]int{"run_date": 1}},
 		"crontab":      {"crontab", false, 2478, nil},
+		"crontab_rule": {"crontab", false, 89, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,9 +20,9 @@ import (
 // each with "timezone" (an IANA name; zone if it is left out, UTC if that is
 // nil) and all but date with "start_date" and "end_date". The fields of cron are
 // those of [CronSpec], as text or whole numbers. Dates are RFC 3339, or without
-// an offset wall time in the time zone, or a day alone; a wall time that does
-// not exist means the first instant after the gap, one that comes twice the
-// first.
+// an offset wall time in the time zone, or a day alone, which means its first
+// instant; a wall time that does not exist means the first instant after the
+// gap, one that comes twice the first.
 //
 // Unknown and repeated keys are errors like any other: an [*Error].
 func Parse(data []byte, zone *time.Location) (Trigger, error) {

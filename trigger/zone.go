@@ -64,6 +64,9 @@ func resolve(zone *time.Location, wall int64) int64 {
 // nextFire gives the first fire of the plan, in Unix seconds, after an
 // instant.
 func (p *plan) nextFire(zone *time.Location, after int64) (int64, bool) {
+	if p.never {
+		return 0, false
+	}
 	after = min(max(after, -maxTurn), maxInstant) // no fire lies outside
 	if zone == time.UTC {
 		return p.next(after + 1)
