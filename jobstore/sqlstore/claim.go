@@ -102,7 +102,7 @@ func (s *Store) readableDueJobs(ctx context.Context, tx transaction, tasks []str
 }
 
 func (s *Store) selectDueJobs(ctx context.Context, tx transaction, tasks []string, now time.Time, limit int) ([]dueJob, error) {
-	rows, err := tx.query(ctx, s.dueJobs, now.UnixMicro(), jsonList(tasks), limit)
+	rows, err := tx.query(ctx, s.dueJobs, now.UnixMicro(), jsonList(tasks), max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("due jobs: %w", err)
 	}

@@ -40,7 +40,7 @@ func (s *Store) Orphans(ctx context.Context, node string, now time.Time, limit i
 }
 
 func (s *Store) selectOrphans(ctx context.Context, node string, now time.Time, limit int) ([]jobcenter.Claimed, error) {
-	rows, err := s.orphans.QueryContext(ctx, now.UnixMicro(), node, limit)
+	rows, err := s.orphans.QueryContext(ctx, now.UnixMicro(), node, max(limit, 0))
 	if err != nil {
 		return nil, err
 	}

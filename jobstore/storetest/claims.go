@@ -58,6 +58,9 @@ func claimOrder(t *testing.T, store jobcenter.JobStore) {
 	for i, id := range []string{"c", "a", "e", "b", "d"} {
 		addJobs(t, store, newJob(t, id, at(10-i)))
 	}
+	for _, limit := range []int{0, -1} {
+		checkSame(t, "claim of nothing", []string(nil), jobIDs(claim(t, store, at(20), limit)))
+	}
 	checkSame(t, "first claim", []string{"d", "b"}, jobIDs(claim(t, store, at(20), 2)))
 	checkSame(t, "second claim", []string{"e", "a", "c"}, jobIDs(claim(t, store, at(20), 5)))
 	checkSame(t, "third claim", []string(nil), jobIDs(claim(t, store, at(20), 5)))
