@@ -10,8 +10,9 @@
 //
 // It runs as /bin/sh -c COMMAND in a session, and so a process group, of its
 // own; without a terminal, its standard input is /dev/null, and it inherits no
-// other open file. The umask, the user and the resource limits are those of
-// the server.
+// other open file: on Linux, all files of the server are marked close-on-exec
+// to that end, whoever opened them. The umask, the user and the resource
+// limits are those of the server.
 //
 // The current folder is the job's directory or, without one, a fresh private
 // folder for the run, which is removed with all its content when the run ends.
