@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -79,7 +80,11 @@ func (h *hasher) key(ctx context.Context, password string, salt []byte, time, me
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-h.places }()
+	defer func() {
+		// The memory of a hash would otherwise stay with an idle server.
+		debug.FreeOSMemory()
+		<-h.places
+	}()
 	return argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(size)), nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -22,6 +23,9 @@ const prefix = "/api/v1"
 
 // maxBody is how many bytes a request's body may have.
 const maxBody = 1 << 20
+
+// bodyTime is how long a request's body may take to arrive.
+const bodyTime = 30 * time.Second
 
 // Options are what the API is made of. Logger, Stopping and Closing may
 // be left out.
@@ -115,8 +119,8 @@ func register[I, O any](s *server, op service.Operation, r route, handle func(co
 		Summary: r.summary, Description: r.description, Tags: []string{r.group},
 		DefaultStatus: r.status,
 		// huma refuses a body that is as long as its limit.
-		MaxBodyBytes: maxBody + 1,
-		Metadata:     map[string]any{operationKey: op},
+		MaxBodyBytes: maxBody + 1, BodyReadTimeout: bodyTime,
+		Metadata: map[string]any{operationKey: op},
 	}
 	if op != service.Public {
 		operation.Security = []map[string][]string{{"session": {}}, {"token": {}}}
