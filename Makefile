@@ -24,11 +24,11 @@ web: ## Build the console, if its sources are newer than it
 	@if scripts/node.sh ok; then $(MAKE) --no-print-directory web/dist/index.html; \
 	else echo "Without the console: $$(scripts/node.sh why)." >&2; fi
 
-web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd web && npm run --silent build
 	@touch $@
 
-web/node_modules/.installed: web/package.json web/package-lock.json
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -49,7 +49,7 @@ torture: ## Kill the server again and again and count what it did (TORTURE="-tor
 
 lint: ## Check style, the arrows between packages, and the console's sources
 	$(TOOL) golangci-lint run
-	@if scripts/node.sh ok; then $(MAKE) --no-print-directory web/node_modules/.installed && cd web && npm run --silent lint; fi
+	@if scripts/node.sh ok; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && cd web && npm run --silent lint; fi
 
 fuzz: ## Fuzz each parser and decoder (FUZZTIME=30s)
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
