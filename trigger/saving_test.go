@@ -1,6 +1,7 @@
 package trigger_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,30 @@ func TestDaylightSaving(t *testing.T) {
 				t.Errorf("%q fires at %v, want %v", test.expr, got, want)
 			}
 		})
+	}
+}
+
+// TestRuleTakenUp is about a zone file that ends with a change which is not
+// one of the rule that follows: Winamac went from Central straight to Eastern
+// daylight time. Package time then gives a start of the period that is an hour
+// before the change. Files that list the rule's changes one by one hide that.
+func TestRuleTakenUp(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/winamac.tzif")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := time.LoadLocationFromTZData("America/Indiana/Winamac", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trig, err := trigger.NewCrontab("30 2 * * *", trigger.CrontabOptions{Zone: zone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := texts(collect(trig, instant(t, "2007-03-10T12:00:00-06:00"), instant(t, "2007-03-12T12:00:00-04:00")), time.RFC3339)
+	if want := []string{"2007-03-11T04:00:00-04:00", "2007-03-12T02:30:00-04:00"}; !slices.Equal(got, want) {
+		t.Errorf("fires at %v, want %v", got, want)
 	}
 }
 

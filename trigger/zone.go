@@ -10,7 +10,9 @@ import (
 const maxTurn = 50 * 60 * 60
 
 // period is a span of time in which a zone's offset stays the same: the
-// instants from start up to, but not including, end, in Unix seconds.
+// instants from start up to, but not including, end, in Unix seconds. Where a
+// zone takes up a rule in the middle of a year, package time may put the start
+// at the rule's change before.
 type period struct{ start, end, offset int64 }
 
 // periodAt gives the period that holds an instant. Neighbouring periods may
@@ -56,7 +58,9 @@ func (p period) wallPeak(zone *time.Location, instant int64) int64 {
 func resolve(zone *time.Location, wall int64) int64 {
 	p := periodAt(zone, wall-maxTurn)
 	for wall-p.offset >= p.end {
-		p = periodAt(zone, p.end)
+		begin := p.end
+		p = periodAt(zone, begin)
+		p.start = max(p.start, begin) // a zone's rule may count it from earlier
 	}
 	return max(wall-p.offset, p.start)
 }
