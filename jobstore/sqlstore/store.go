@@ -84,8 +84,10 @@ func (s *Store) write(ctx context.Context, work func(ctx context.Context, tx tra
 	err := s.db.InTx(ctx, func(tx *sql.Tx) error {
 		return work(context.WithoutCancel(ctx), transaction{tx})
 	})
-	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		return ctx.Err() // the transaction was rolled back because of it
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		// The transaction was rolled back under the statement's feet; its
+		// error only says how far it had got.
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return err
 }

@@ -186,6 +186,9 @@ func endedContext(t *testing.T, store jobcenter.JobStore) {
 			return runAndAdvance(job, active)
 		})
 		cancel()
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("claim: error %v, want that of the context", err)
+		}
 		after := getJob(t, store, "a")
 		run := newRun("a", before.NextFireTime, jobcenter.RunRunning)
 		_, runErr := store.Run(t.Context(), run.ID)
