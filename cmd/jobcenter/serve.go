@@ -196,8 +196,10 @@ func operate(ctx context.Context, stop func(), sched *jobcenter.Scheduler, serve
 	case <-ctx.Done():
 		stop() // from here on a signal has its usual effect
 	case serveErr = <-served:
-		stopRuns()
+	case err := <-fired: // it ends by itself only if something is very wrong
+		fired <- err
 	}
+	stopRuns()
 	runErr := <-fired
 	close(closing)
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), httpGrace)

@@ -99,9 +99,8 @@ func (s sessionStore) FindCtx(ctx context.Context, hash string) (data []byte, fo
 		return nil, false, nil
 	}
 	if unused >= sessionTouch {
-		if _, err := db.Write.ExecContext(ctx, queries["touch_session"], micros(now), hash); err != nil {
-			return nil, false, err
-		}
+		// A full disk must not keep people from looking; the next use tries again.
+		_, _ = db.Write.ExecContext(ctx, queries["touch_session"], micros(now), hash)
 	}
 	return data, true, nil
 }

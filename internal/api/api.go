@@ -1,7 +1,7 @@
 // Package api is the REST API of JobCenter and what serves the console: it
 // translates requests into calls of package service, and errors into
-// problems. Each route is declared with the operation that it
-// takes, so that none can be reached without permission.
+// problems. Each route is declared with the operation that it takes, so that
+// none can be reached without permission.
 package api
 
 import (
