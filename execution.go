@@ -110,14 +110,15 @@ func conclude(run *Run, err, cause error) {
 	switch {
 	case errors.As(err, &panicked):
 		run.State, run.Reason = RunFailed, ReasonPanic
+	case err == nil:
+		run.State = RunSucceeded // even if it was to be ended meanwhile
+		return
 	case errors.Is(cause, ErrTimeout):
 		run.State, run.Reason = RunTimedOut, ReasonTimeout
 	case errors.Is(cause, ErrStopped):
 		run.State, run.Reason = RunStopped, ReasonStop
 	case cause != nil:
 		run.State, run.Reason = RunStopped, ReasonShutdown
-	case err == nil:
-		run.State = RunSucceeded
 	case exit != nil:
 		run.State, run.Reason = RunFailed, ReasonExitCode
 	case signal != nil:
@@ -127,12 +128,7 @@ func conclude(run *Run, err, cause error) {
 	default:
 		run.State, run.Reason = RunFailed, ReasonError
 	}
-	switch {
-	case err != nil:
-		run.Message = message(err.Error())
-	case cause != nil:
-		run.Message = message(cause.Error())
-	}
+	run.Message = message(err.Error())
 }
 
 // message makes a text fit to be kept with a run: valid UTF-8, no NUL, and

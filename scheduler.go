@@ -246,27 +246,26 @@ func (s *Scheduler) queued() {
 	s.signal()
 }
 
-// pass takes queued runs, then claims due jobs, as many as there are. It
-// returns the next fire time, zero if there is none.
+// pass takes queued runs, then claims due jobs, until nothing is left to take.
+// It returns the next fire time, zero if there is none.
 func (s *Scheduler) pass(ctx context.Context, start func(Job, Run)) (time.Time, error) {
 	for ctx.Err() == nil {
 		if err := s.takeQueued(ctx, start); err != nil {
 			return time.Time{}, err
 		}
+		next, ok, err := s.store.NextFireTime(ctx, s.taskNames)
+		if err != nil || !ok || next.After(time.Now()) {
+			return next, err
+		}
 		n, err := s.claim(ctx, start)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if n < claimBatch {
-			break
+		if n == 0 { // another scheduler was quicker
+			return time.Time{}, nil
 		}
 	}
-	// What was queued just now for want of a place may have got one meanwhile.
-	if err := s.takeQueued(ctx, start); err != nil {
-		return time.Time{}, err
-	}
-	next, _, err := s.store.NextFireTime(ctx, s.taskNames)
-	return next, err
+	return time.Time{}, nil
 }
 
 // takeQueued starts queued runs where executors have places.
@@ -294,8 +293,8 @@ func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error 
 			s.noteBacklog()
 			return err
 		}
-		if len(taken) == places {
-			s.noteBacklog()
+		if len(taken) > 0 {
+			s.noteBacklog() // there may be more, that have to wait for these
 		}
 		executor.Release(places - s.startAll(taken, start))
 	}

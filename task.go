@@ -10,9 +10,10 @@ import (
 
 // Task is what a job does. Its Run is called once an attempt, in a goroutine
 // of the executor, and should return soon after ctx ends; context.Cause(ctx)
-// then says why (ErrTimeout, ErrStopped or ErrShutdown). A returned error makes the run
-// failed; an *ExitError or *SignalError says more. A panic is caught and makes the
-// run failed as well.
+// then says why (ErrTimeout, ErrStopped or ErrShutdown). Nil means that the
+// work was done, whatever became of ctx: the run has succeeded. An error makes
+// it timed out or stopped if ctx ended before, else failed; an *ExitError or
+// *SignalError says more. A panic is caught and makes the run failed as well.
 type Task interface {
 	Run(ctx context.Context, run *RunContext) error
 }
