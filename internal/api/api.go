@@ -6,10 +6,14 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -69,7 +73,12 @@ func New(opts Options) (http.Handler, error) {
 	return safeHeaders(root), nil
 }
 
+// strictKeys makes huma tell "ID" from "id", which is a switch for the whole
+// process. Otherwise of two such keys in one body either might count.
+var strictKeys = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
+
 func newServer(opts Options) (*server, *http.ServeMux, error) {
+	strictKeys()
 	s := &server{svc: opts.Service, accounts: opts.Accounts, stopping: opts.Stopping, closing: opts.Closing, log: opts.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -90,6 +99,8 @@ func humaConfig(version string) huma.Config {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil // no $schema links in answers
 	config.RejectUnknownQueryParameters = true
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal}
+	config.Formats = map[string]huma.Format{"application/json": format, "json": format}
 	config.Transformers = []huma.Transformer{func(_ huma.Context, _ string, v any) (any, error) {
 		if e, ok := v.(*huma.ErrorModel); ok {
 			return validationProblem(e), nil
@@ -97,6 +108,15 @@ func humaConfig(version string) huma.Config {
 		return v, nil
 	}}
 	return config
+}
+
+// unmarshal reads JSON, which is UTF-8: encoding/json would put other
+// characters in place of what is not, in a command as well.
+func unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return errors.New("is not UTF-8")
+	}
+	return json.Unmarshal(data, v)
 }
 
 // route is where and what an operation of the API is.

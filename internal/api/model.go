@@ -161,6 +161,9 @@ type taskArgs struct {
 
 func parseTrigger(t Trigger, zone *time.Location) (trigger.Trigger, error) {
 	parsed, err := trigger.Parse(t.raw, zone)
+	if err == nil {
+		err = trigger.Check(parsed)
+	}
 	if wrong, ok := errors.AsType[*trigger.Error](err); ok {
 		field, value := "trigger", any(nil)
 		if wrong.Field != "" {
