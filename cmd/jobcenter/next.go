@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jobcenter-go/jobcenter/internal/service"
 	"github.com/jobcenter-go/jobcenter/trigger"
@@ -168,7 +169,7 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 // answerLine answers one line.
 func answerLine(line []byte, zone *time.Location) answer {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(line, &fields); err != nil || fields == nil {
+	if err := json.Unmarshal(line, &fields); err != nil || fields == nil || !utf8.Valid(line) {
 		return answer{ID: json.RawMessage("null"), Error: "the line is not a JSON object"}
 	}
 	id, ok := fields["id"]

@@ -34,6 +34,7 @@ func TestNextAnswersLineByLine(t *testing.T) {
 		"count no int":   {`{"id":"e","trigger":{"type":"interval","hours":1},"from":"2026-01-01T00:00:00Z","count":1.5}`, `{"id":"e","error":"count: 1.5 is out of range, allowed: 1 to 10000"}`},
 		"unknown key":    {`{"id":"e","trigger":{"type":"interval","hours":1},"from":"2026-01-01T00:00:00Z","limit":3}`, `{"id":"e","error":"limit: unknown key, allowed: id, trigger, from, count"}`},
 		"no JSON":        {`{"id":"e",`, `{"id":null,"error":"the line is not a JSON object"}`},
+		"not UTF-8":      {"{\"id\":\"\xff\"}", `{"id":null,"error":"the line is not a JSON object"}`},
 		"null":           {`null`, `{"id":null,"error":"the line is not a JSON object"}`},
 		"a list":         {`[1]`, `{"id":null,"error":"the line is not a JSON object"}`},
 		"too long":       {`{"id":"` + strings.Repeat("x", 1<<20) + `"}`, `{"id":null,"error":"the line is longer than 1048576 bytes"}`},

@@ -75,7 +75,7 @@ func New(opts Options) (http.Handler, error) {
 
 // strictKeys makes huma tell "ID" from "id", which is a switch for the whole
 // process. Otherwise of two such keys in one body either might count.
-var strictKeys = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
+var strictKeys = sync.OnceFunc(func() { huma.ValidateStrictCasing = true }) //nolint:gochecknoglobals // as the switch is one
 
 func newServer(opts Options) (*server, *http.ServeMux, error) {
 	strictKeys()
