@@ -149,6 +149,13 @@ func (s *Scheduler) checked(job Job) (Job, error) {
 	case len(job.Tags) > maxTags:
 		return Job{}, invalid("tags", "%d of them, allowed are up to %d", len(job.Tags), maxTags)
 	}
+	if err := trigger.Check(job.Trigger); err != nil {
+		field := "trigger"
+		if wrong, ok := errors.AsType[*trigger.Error](err); ok && wrong.Field != "" {
+			field += "." + wrong.Field
+		}
+		return Job{}, &FieldError{Field: field, Err: err}
+	}
 	if v, ok := s.opts.Tasks[job.Task].(Validator); ok {
 		if err := v.ValidateArgs(job.Args); err != nil {
 			if field := (*FieldError)(nil); errors.As(err, &field) {

@@ -431,6 +431,10 @@ func TestBadJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	backwards, err := trigger.NewInterval(time.Hour, trigger.IntervalOptions{Start: time.Now().Add(time.Hour), End: time.Now().Add(time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := func() jobcenter.Job { return jobcenter.Job{Task: "work", Trigger: never(t)} }
 	tests := map[string]struct {
 		spoil func(*jobcenter.Job)
@@ -442,6 +446,7 @@ func TestBadJobs(t *testing.T) {
 		"task":        {func(j *jobcenter.Job) { j.Task = "nope" }, "task"},
 		"args":        {func(j *jobcenter.Job) { j.Args = []byte("{") }, "args"},
 		"no trigger":  {func(j *jobcenter.Job) { j.Trigger = nil }, "trigger"},
+		"end first":   {func(j *jobcenter.Job) { j.Trigger = backwards }, "trigger.end_date"},
 		"past":        {func(j *jobcenter.Job) { j.Trigger = past }, "trigger"},
 		"executor":    {func(j *jobcenter.Job) { j.Executor = "nope" }, "executor"},
 		"coalesce":    {func(j *jobcenter.Job) { j.Coalesce = "sometimes" }, "coalesce"},

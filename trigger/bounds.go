@@ -21,15 +21,34 @@ func newBounds(start, end time.Time) (bounds, error) {
 		if err := checkYear("end_date", end); err != nil {
 			return b, err
 		}
-		if end.Before(start) {
-			return b, &Error{
-				Field: "end_date", Given: end.Format(time.RFC3339Nano),
-				Problem: "is before start_date " + start.Format(time.RFC3339Nano),
-			}
-		}
 		b.end = end.UnixMicro()
 	}
 	return b, nil
+}
+
+// Check finds fault with a plan that is well formed and yet cannot be meant:
+// an end before the start (APScheduler takes it, and never fires). The error
+// is an [*Error]. A trigger that is not of this package passes.
+func Check(t Trigger) error {
+	var b bounds
+	switch t := t.(type) {
+	case *Cron:
+		b = t.bounds
+	case *Crontab:
+		b = t.bounds
+	case *Interval:
+		b = t.bounds
+	default:
+		return nil
+	}
+	if b.start == math.MinInt64 || b.end >= b.start {
+		return nil
+	}
+	zone := Zone(t)
+	return &Error{
+		Field: "end_date", Given: microTime(b.end, zone).Format(time.RFC3339Nano),
+		Problem: "is before start_date " + microTime(b.start, zone).Format(time.RFC3339Nano),
+	}
 }
 
 func checkYear(field string, t time.Time) error {

@@ -31,8 +31,7 @@ type IntervalOptions struct {
 }
 
 // NewInterval makes a trigger that fires every so often, rounded to
-// microseconds. Errors: an [*Error] if every is under a millisecond or the end
-// is before the start.
+// microseconds. Errors: an [*Error] if every is under a millisecond.
 func NewInterval(every time.Duration, opts IntervalOptions) (*Interval, error) {
 	if every < minInterval {
 		return nil, &Error{Given: every.String(), Problem: "is too short an interval, allowed 1ms or more"}

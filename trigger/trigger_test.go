@@ -2,6 +2,7 @@ package trigger_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,15 +136,11 @@ func TestConstructors(t *testing.T) {
 		}
 		return e.Field
 	}
-	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	if _, err := trigger.Every(time.Millisecond - 1); field(err) != "" {
 		t.Errorf("too short an interval: %v", err)
 	}
 	if _, err := trigger.Every(-time.Hour); field(err) != "" {
 		t.Errorf("negative interval: %v", err)
-	}
-	if _, err := trigger.NewInterval(time.Hour, trigger.IntervalOptions{Start: noon, End: noon.Add(-1)}); field(err) != "end_date" {
-		t.Errorf("end before start: %v", err)
 	}
 	if _, err := trigger.NewCron(trigger.CronSpec{Start: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "start_date" {
 		t.Errorf("start in the year 10000: %v", err)
@@ -205,6 +202,32 @@ func TestTypeAndZone(t *testing.T) {
 		}
 		if fire, ok := trig.Next(time.Unix(0, 0)); !ok || fire.Location() != zone {
 			t.Errorf("%s: fire %v, want one in Tokyo", want, fire)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for form, want := range map[string]string{
+		`{"type":"cron","hour":1,"start_date":"2026-02-02","end_date":"2026-01-31T23:00:00Z","timezone":"Asia/Shanghai"}`: `end_date: "2026-02-01T07:00:00+08:00" is before start_date 2026-02-02T00:00:00+08:00`,
+		`{"type":"date","run_date":"2026-02-01"}`:                                                         "",
+		`{"type":"interval","hours":1,"end_date":"2020-01-01"}`:                                           "",
+		`{"type":"interval","hours":1,"start_date":"2026-01-01"}`:                                         "",
+		`{"type":"crontab","expression":"@daily"` + `,"start_date":"2026-02-01","end_date":"2026-01-31"}`: `end_date: "2026-01-31T00:00:00Z" is before start_date 2026-02-01T00:00:00Z`,
+		`{"type":"interval","hours":1,"start_date":"2026-02-01","end_date":"2026-01-31"}`:                 `is before`,
+		`{"type":"crontab","expression":"@daily","start_date":"2026-02-01","end_date":"2026-02-01"}`:      "",
+	} {
+		trig, err := trigger.Parse([]byte(form), nil)
+		if err != nil {
+			t.Errorf("%s: %v", form, err)
+			continue
+		}
+		err = trigger.Check(trig)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Check = %v, want %q", form, err, want)
+		}
+		if _, ok := trig.Next(time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)); ok == (want != "") {
+			t.Errorf("%s fires: %v", form, ok)
 		}
 	}
 }
