@@ -35,19 +35,21 @@ type JobStore interface {
 	// UpdateJob lets change decide, within one transaction, what becomes of a
 	// job, given the job and how many of its runs are queued or running. The
 	// job that change returns replaces the stored one, and its runs are
-	// inserted. An error of change ends the transaction and is returned
-	// unwrapped. ErrJobNotFound.
+	// inserted, but for those whose fire time is in the ledger already. An
+	// error of change ends the transaction and is returned unwrapped.
+	// ErrJobNotFound.
 	UpdateJob(ctx context.Context, id string, change func(job Job, active int) (Job, []Run, error)) (Job, error)
 	// RemoveJob removes a job in one transaction. Runs of it that are queued
 	// are ended as skipped with ReasonRemoved; the runs that last returns are
-	// inserted; all other runs, and their output, stay. ErrJobNotFound.
+	// inserted as by UpdateJob; all other runs, and their output, stay.
+	// ErrJobNotFound.
 	RemoveJob(ctx context.Context, id string, last func(job Job) []Run) error
 
 	// NextFireTime returns the earliest next fire time of all jobs of these
 	// tasks that are neither paused nor quarantined. ok is false if there is none.
 	NextFireTime(ctx context.Context, tasks []string) (at time.Time, ok bool, err error)
 	// Claim takes up to limit jobs of these tasks whose next fire time is at
-	// or before now, earliest first, and in one transaction lets decide say
+	// or before now, each once, earliest first, and in one transaction lets decide say
 	// what becomes of each, given how many of its runs are queued or running:
 	// the job's next fire time is set and the runs are inserted. A run whose
 	// job and fire time are in the ledger already is left out: it was
@@ -77,14 +79,14 @@ type JobStore interface {
 	LastRuns(ctx context.Context, jobIDs []string) (map[string]Run, error)
 	// Output returns the kept chunks of a run that reach beyond the offset,
 	// in order: as many as fit in limit bytes, but one at least. The first
-	// may begin before the offset.
+	// may begin before the offset. ErrRunNotFound.
 	Output(ctx context.Context, runID string, offset int64, limit int) ([]Chunk, error)
 
 	// Heartbeat renews a node's lease until the given instant.
 	Heartbeat(ctx context.Context, node string, until time.Time) error
 	// Orphans returns up to limit running runs whose node has no lease that
-	// reaches beyond now, and, if node is not empty, all running runs of
-	// that node whatever its lease.
+	// reaches beyond now, or whose node is the one given, if that is not
+	// empty, whatever its lease.
 	Orphans(ctx context.Context, node string, now time.Time, limit int) ([]Claimed, error)
 
 	// Close frees what the store holds. The store must not be used after it.

@@ -49,7 +49,7 @@ func (q *JobQuery) sortKey(job *Job) sortKey {
 	key := sortKey{ID: job.ID, Desc: q.Desc}
 	switch q.Sort {
 	case SortByName:
-		key.Text = job.Name
+		key.Text = cmp.Or(job.Name, job.ID)
 	case SortByNextFireTime:
 		key.Last = job.State() != JobActive
 		if !key.Last {

@@ -185,11 +185,11 @@ func (m *MemoryStore) Claim(ctx context.Context, tasks []string, now time.Time, 
 		return nil, fmt.Errorf("memory store: claim: %w", err)
 	}
 	var claimed []Claimed
-	var foreign []*memoryJob // due, but of tasks that the caller does not have
+	var aside []*memoryJob // decided already, or of tasks that the caller does not have
 	for len(claimed) < limit && len(m.due) > 0 && !m.due[0].NextFireTime.After(now) {
-		job := m.due[0]
+		job := heap.Pop(&m.due).(*memoryJob)
+		aside = append(aside, job)
 		if !slices.Contains(tasks, job.Task) {
-			foreign = append(foreign, heap.Pop(&m.due).(*memoryJob))
 			continue
 		}
 		before := cloneJob(job.Job)
@@ -198,11 +198,10 @@ func (m *MemoryStore) Claim(ctx context.Context, tasks []string, now time.Time, 
 		if d.Quarantine != "" {
 			job.Quarantine = d.Quarantine
 		}
-		m.requeue(job)
 		claimed = append(claimed, Claimed{Job: before, Runs: m.insert(d.Runs)})
 	}
-	for _, job := range foreign {
-		heap.Push(&m.due, job)
+	for _, job := range aside {
+		m.requeue(job)
 	}
 	return claimed, nil
 }
