@@ -48,6 +48,20 @@ export default defineConfig({
     // that runs this knows modulepreload.
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What several pages share goes into few files rather than dozens.
+          groups: [
+            {
+              name: "react",
+              test: /node_modules\/(react|react-dom|scheduler|react-router|i18next|react-i18next|@tanstack)\//,
+            },
+            { name: "shared", minShareCount: 3, maxSize: 600_000 },
+          ],
+        },
+      },
+    },
   },
   server: {
     host: "127.0.0.1",

@@ -38,7 +38,7 @@ const jobs = [
       type: "shell",
       command: [
         "printf '\\033[1mImport\\033[0m of \\033[36morders.csv\\033[0m\\n'",
-        "for i in $(seq 1 40); do echo \"row $i: imported\"; done",
+        'for i in $(seq 1 40); do echo "row $i: imported"; done',
         "printf '\\033[33mwarning:\\033[0m row 41 has no customer\\n' >&2",
         "echo 'error: 订单 42 的金额无效' >&2",
         "exit 3",
@@ -90,8 +90,16 @@ async function signedIn(context: BrowserContext, url: string) {
 
 // Says that the page shows what it is for; a screenshot before that is worth nothing.
 const pages: { name: string; path: () => string; ready: (page: Page) => Promise<void> }[] = [
-  { name: "jobs", path: () => "/jobs", ready: (page) => expect(page.locator("tbody tr")).toHaveCount(jobs.length) },
-  { name: "jobs-none", path: () => "/jobs?search=nothing-like-it", ready: (page) => expect(page.locator(".empty")).toBeVisible() },
+  {
+    name: "jobs",
+    path: () => "/jobs",
+    ready: (page) => expect(page.locator("tbody tr")).toHaveCount(jobs.length),
+  },
+  {
+    name: "jobs-none",
+    path: () => "/jobs?search=nothing-like-it",
+    ready: (page) => expect(page.locator(".empty")).toBeVisible(),
+  },
   {
     name: "job-new",
     path: () => "/jobs/new",
@@ -117,24 +125,51 @@ const pages: { name: string; path: () => string; ready: (page: Page) => Promise<
       await expect(page.locator("[data-field=hour][aria-invalid]")).toBeVisible();
     },
   },
-  { name: "job", path: () => "/jobs/probe", ready: (page) => expect(page.locator(".bar").nth(5)).toBeVisible() },
-  { name: "runs", path: () => "/runs", ready: (page) => expect(page.locator("tbody tr").nth(5)).toBeVisible() },
-  { name: "run-failed", path: () => `/runs/${runs.import}`, ready: (page) => expect(page.locator(".line-stderr")).toHaveCount(2) },
-  { name: "run-running", path: () => `/runs/${runs.migration}`, ready: (page) => expect(page.locator(".line")).toHaveCount(1) },
-  { name: "not-found", path: () => "/nowhere", ready: (page) => expect(page.locator(".empty")).toBeVisible() },
+  {
+    name: "job",
+    path: () => "/jobs/probe",
+    ready: (page) => expect(page.locator(".bar").nth(5)).toBeVisible(),
+  },
+  {
+    name: "runs",
+    path: () => "/runs",
+    ready: (page) => expect(page.locator("tbody tr").nth(5)).toBeVisible(),
+  },
+  {
+    name: "run-failed",
+    path: () => `/runs/${runs.import}`,
+    ready: (page) => expect(page.locator(".line-stderr")).toHaveCount(2),
+  },
+  {
+    name: "run-running",
+    path: () => `/runs/${runs.migration}`,
+    ready: (page) => expect(page.locator(".line")).toHaveCount(1),
+  },
+  {
+    name: "not-found",
+    path: () => "/nowhere",
+    ready: (page) => expect(page.locator(".empty")).toBeVisible(),
+  },
 ];
 
-async function look(page: Page, name: string) {
+async function look(page: Page, name: string, axe = true) {
   // What moves (countdowns, arcs) does not matter; what still loads does.
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
   await page.screenshot({ path: join(shots, `${name}.png`), animations: "disabled" });
+  // Nothing sticks out to the right.
+  const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  expect.soft(tooWide, `${name} is too wide`).toBeLessThanOrEqual(0);
+  if (!axe) return;
   const found = await new AxeBuilder({ page }).analyze();
   const grave = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
-  expect.soft(
-    grave.map((v) => `${name}: ${v.id}: ${v.help}\n${v.nodes.map((n) => `  ${n.target.join(" ")} ${n.html}`).join("\n")}`),
-  ).toEqual([]);
-  // Nothing sticks out to the right.
-  expect.soft(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), `${name} is too wide`).toBeLessThanOrEqual(0);
+  expect
+    .soft(
+      grave.map(
+        (v) =>
+          `${name}: ${v.id}: ${v.help}\n${v.nodes.map((n) => `  ${n.target.join(" ")} ${n.html}`).join("\n")}`,
+      ),
+    )
+    .toEqual([]);
 }
 
 for (const language of ["en", "zh"] as const) {
@@ -150,6 +185,8 @@ for (const language of ["en", "zh"] as const) {
           colorScheme: theme,
           viewport: { width, height },
         });
+        // Colours and structure do not depend on the language: a half is enough.
+        const axe = (language === "en") === width > 700;
         const suffix = `${language}-${theme}-${width}`;
 
         test("pages", async ({ page, context, server }) => {
@@ -160,7 +197,7 @@ for (const language of ["en", "zh"] as const) {
               await expect(page.locator("html")).toHaveAttribute("lang", language === "zh" ? "zh-CN" : "en");
               await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
               await ready(page);
-              await look(page, `${name}-${suffix}`);
+              await look(page, `${name}-${suffix}`, axe);
             });
           }
         });
@@ -169,7 +206,7 @@ for (const language of ["en", "zh"] as const) {
           await page.goto(`${server.url}/login`);
           await page.locator("[type=submit]").click();
           await expect(page.locator(".note-error")).toHaveCount(2);
-          await look(page, `login-${suffix}`);
+          await look(page, `login-${suffix}`, axe);
         });
       });
     }

@@ -28,10 +28,14 @@ export class Server {
       env.JOBCENTER_ADMIN_PASSWORD = admin.password;
     }
     const bin = process.env.JOBCENTER_BIN ?? join(import.meta.dirname, "../../bin/jobcenter");
-    this.process = spawn(bin, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--stop-grace", "1s"], {
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    this.process = spawn(
+      bin,
+      ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, "--stop-grace", "1s"],
+      {
+        env,
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
     this.url = `http://127.0.0.1:${this.port}`;
     let output = "";
     const ready = new Promise<void>((resolve, reject) => {
@@ -96,14 +100,16 @@ export const test = base.extend<{ quiet: undefined }, Workers>({
       const noise: string[] = [];
       context.on("console", (message) => {
         if (message.type() !== "error" && message.type() !== "warning") return;
-        if (/^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text())) return;
+        if (/^Failed to load resource: the server responded with a status of 4\d\d/.test(message.text()))
+          return;
         if (server.stopped && message.text().startsWith("Failed to load resource: net::ERR_")) return;
         noise.push(message.text());
       });
       context.on("weberror", (error) => noise.push(String(error.error())));
       context.on("request", (request) => {
         const url = new URL(request.url());
-        if (!["data:", "blob:"].includes(url.protocol) && url.hostname !== "127.0.0.1") noise.push(`request to ${request.url()}`);
+        if (!["data:", "blob:"].includes(url.protocol) && url.hostname !== "127.0.0.1")
+          noise.push(`request to ${request.url()}`);
       });
       await use(undefined);
       expect(noise).toEqual([]);

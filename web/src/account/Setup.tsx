@@ -42,9 +42,13 @@ export function Component() {
     document.title = `${t("account.setUp")} · JobCenter`;
   }, [t]);
 
-  const field = (location: string) => {
+  const field = (name: "email" | "password" | "token") => {
     const problem = create.error ? asProblem(create.error) : undefined;
-    return problem?.errors.find((e) => e.location === `body.${location}`)?.message;
+    const wrong = problem?.errors.find((e) => e.location === `body.${name}`);
+    return (
+      wrong &&
+      t(name === "token" ? "account.setUpBadToken" : `invalid.${name}`, { message: wrong.message ?? "" })
+    );
   };
   const errors = {
     email: form.email.includes("@") ? undefined : t("account.emailNeeded"),
@@ -54,7 +58,8 @@ export function Component() {
         : t("account.passwordShort", { count: form.password.length }),
     again: form.again === form.password ? undefined : t("account.passwordsDiffer"),
   };
-  const show = (key: "email" | "password" | "again") => (checked && errors[key]) || field(key);
+  const show = (key: "email" | "password" | "again") =>
+    (checked && errors[key]) || (key === "again" ? undefined : field(key));
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setChecked(true);

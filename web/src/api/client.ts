@@ -33,7 +33,13 @@ async function data<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (response.ok) return data as T;
   const retryAfter = Number(response.headers.get("Retry-After") ?? 0);
-  throw new Problem(response.status, error?.code ?? "unknown", error?.detail ?? "", error?.errors, retryAfter);
+  throw new Problem(
+    response.status,
+    error?.code ?? "unknown",
+    error?.detail ?? "",
+    error?.errors,
+    retryAfter,
+  );
 }
 
 // Filters that are not set are left out.

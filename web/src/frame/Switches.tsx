@@ -4,7 +4,11 @@ import { useTranslation } from "react-i18next";
 import { changeLanguage } from "../i18n";
 import { setPreferences, type ThemeChoice, usePreferences } from "../preferences";
 
-const themeIcons = { light: <SunOutlined aria-hidden />, dark: <MoonOutlined aria-hidden />, system: <BulbOutlined aria-hidden /> };
+const themeIcons = {
+  light: <SunOutlined aria-hidden />,
+  dark: <MoonOutlined aria-hidden />,
+  system: <BulbOutlined aria-hidden />,
+};
 
 export function ThemeSwitch() {
   const { t } = useTranslation();

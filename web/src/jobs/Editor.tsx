@@ -1,12 +1,12 @@
 import { DeleteOutlined, DownOutlined, PlusOutlined, RightOutlined } from "@ant-design/icons";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Alert, Button, Checkbox, Input, InputNumber, Select } from "antd";
-import { type FormEvent, type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useBlocker, useNavigate, useParams } from "react-router";
 import { api } from "../api/client";
 import { serverNow } from "../api/connection";
-import { asProblem } from "../api/problem";
+import { asProblem, type Problem } from "../api/problem";
 import type { Job } from "../api/types";
 import { Title } from "../frame/title";
 import { DurationInput, Field, FieldGroup } from "../ui/Field";
@@ -72,13 +72,10 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const first = useMemo(
-    () =>
-      job
-        ? readJob(job, serverZone)
-        : emptyForm(i18n.language === "zh" && readerZone === "UTC" ? "Asia/Shanghai" : readerZone),
-    // biome-ignore lint/correctness/useExhaustiveDependencies: a change of language must not empty the form
-    [job, serverZone],
+  const [first] = useState(() =>
+    job
+      ? readJob(job, serverZone)
+      : emptyForm(i18n.language === "zh" && readerZone === "UTC" ? "Asia/Shanghai" : readerZone),
   );
   const [form, setForm] = useState<JobForm>(first);
   const [checked, setChecked] = useState(false);
@@ -115,9 +112,9 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const preview = usePreview(form, serverZone);
   const own = ownErrors(form, checked, t);
   const problem = save.error ? asProblem(save.error) : undefined;
-  const serverErrors = problem ? fieldErrors(problem.errors) : {};
+  const serverErrors = problem ? fieldErrors(problem.errors, t) : {};
   if (problem?.code === "conflict") serverErrors.id = t("editor.idTaken");
-  const previewErrors = preview.problem ? fieldErrors(preview.problem.errors) : {};
+  const previewErrors = preview.problem ? fieldErrors(preview.problem.errors, t) : {};
   const errors = { ...previewErrors, ...serverErrors, ...own };
   const dirty = form !== first;
 
@@ -155,7 +152,6 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const shownInFields = Object.keys(serverErrors).some((key) => key !== "");
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: the shortcut works in all fields
     <form className="editor" onSubmit={submit} onKeyDown={onKey} noValidate ref={element}>
       <div className="editor-form">
         {stale && (
@@ -242,8 +238,8 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   );
 }
 
-function problemInWords(problem: ReturnType<typeof asProblem>, t: Translate): string {
-  return problem.errors[0]?.message ?? problemText(problem, t);
+function problemInWords(problem: Problem, t: Translate): string {
+  return Object.values(fieldErrors(problem.errors, t))[0] ?? problemText(problem, t);
 }
 
 type Translate = ReturnType<typeof useTranslation>["t"];

@@ -57,7 +57,12 @@ export function JobButtons({ job }: { job: Job }) {
                 : actions.remove(job),
             items: [
               { key: "edit", icon: <EditOutlined aria-hidden />, label: t("action.edit") },
-              { key: "remove", icon: <DeleteOutlined aria-hidden />, label: t("action.remove"), danger: true },
+              {
+                key: "remove",
+                icon: <DeleteOutlined aria-hidden />,
+                label: t("action.remove"),
+                danger: true,
+              },
             ],
           }}
         >

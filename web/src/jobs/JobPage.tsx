@@ -168,23 +168,20 @@ function JobFacts({ job }: { job: Job }) {
         ? "editor.coalesceEarliest"
         : "editor.coalesceLatest",
   );
-  const environment = Object.entries(job.task.environment ?? {});
+  const variables = Object.entries(job.task.environment ?? {}).map(([name, value]) => `${name}=${value}`);
+  const environment =
+    variables.length > 0 ? <span className="mono">{variables.join(" ")}</span> : t("job.nothing");
+  const directory = job.task.directory ? (
+    <span className="mono">{job.task.directory}</span>
+  ) : (
+    t("job.ownFolder")
+  );
   const facts: [string, ReactNode][] = [
-    [
-      t("job.directory"),
-      job.task.directory ? <span className="mono">{job.task.directory}</span> : t("job.ownFolder"),
-    ],
-    [
-      t("job.environment"),
-      environment.length > 0 ? (
-        <span className="mono">{environment.map(([k, v]) => `${k}=${v}`).join(" ")}</span>
-      ) : (
-        t("job.nothing")
-      ),
-    ],
+    [t("job.directory"), directory],
+    [t("job.environment"), environment],
     [t("editor.timeout"), job.timeout ? words(job.timeout) : t("editor.timeoutDefault")],
-    [t("editor.grace"), grace],
-    [t("editor.coalesce"), coalesce],
+    [t("job.grace"), grace],
+    [t("job.coalesce"), coalesce],
     [t("editor.instances"), job.max_instances || 1],
     [t("job.version"), job.version],
     [t("job.created"), <Instant key="created" at={job.created_at} />],

@@ -52,7 +52,7 @@ export function Component() {
   return (
     <>
       <Title text={t("jobs.title")} />
-      <div className="filters" role="search">
+      <search className="filters">
         <SearchInput
           label={t("jobs.search")}
           value={query.search}
@@ -85,7 +85,7 @@ export function Component() {
           </Button>
         )}
         <span className="filters-end">{newJob}</span>
-      </div>
+      </search>
       {jobs.isError && !jobs.data && <LoadFailed error={jobs.error} retry={() => void jobs.refetch()} />}
       {jobs.isPending && <Placeholder lines={8} />}
       {jobs.data && shown.length === 0 && !filtered && !place.cursor && (

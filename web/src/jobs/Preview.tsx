@@ -31,6 +31,7 @@ export function PreviewPanel({
         {problem ?? preview?.description ?? t("editor.previewWaiting")}
       </p>
       {!problem &&
+        preview?.fires.length !== 0 &&
         preview?.warnings.map((warning) => <Alert key={warning} type="warning" showIcon title={warning} />)}
       <table className={waiting ? "fires fires-waiting" : "fires"}>
         <caption>{t("editor.nextFires")}</caption>

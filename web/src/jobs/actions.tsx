@@ -22,8 +22,7 @@ function changeRemoving(to: Map<string, number>) {
 }
 
 window.addEventListener("pagehide", () => {
-  for (const id of removing.keys())
-    void api.deleteJob(id, true);
+  for (const id of removing.keys()) void api.deleteJob(id, true);
 });
 
 export function useRemoving(): ReadonlyMap<string, number> {

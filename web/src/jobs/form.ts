@@ -1,3 +1,5 @@
+import type { TFunction } from "i18next";
+import type { FieldError } from "../api/problem";
 import type { Job, JobInput } from "../api/types";
 import { emptyTrigger, readTrigger, type TriggerForm, writeTrigger } from "./trigger";
 
@@ -84,47 +86,50 @@ export function writeJob(form: JobForm): JobInput | undefined {
   return job;
 }
 
+// The words for what is wrong with a field, by the field's path in the form.
+const wordOf = {
+  id: "id",
+  name: "name",
+  "task.command": "command",
+  "task.directory": "directory",
+  "task.environment": "environment",
+  tags: "tags",
+  "trigger.run_date": "run_date",
+  "trigger.expression": "expression",
+  "trigger.timezone": "timezone",
+  "trigger.start_date": "start_date",
+  "trigger.end_date": "end_date",
+  "trigger.weeks": "interval",
+  "trigger.days": "interval",
+  "trigger.hours": "interval",
+  "trigger.minutes": "interval",
+  "trigger.seconds": "interval",
+  "trigger.year": "year",
+  "trigger.month": "month",
+  "trigger.day": "day",
+  "trigger.week": "week",
+  "trigger.day_of_week": "day_of_week",
+  "trigger.hour": "hour",
+  "trigger.minute": "minute",
+  "trigger.second": "second",
+  timeout: "timeout",
+  misfire_grace: "misfire_grace",
+  coalesce: "coalesce",
+  max_instances: "max_instances",
+} as const;
+
 // The form's errors by field, from locations of the server such as
 // "body.trigger.hour"; what belongs to no field is under "".
-export function fieldErrors(errors: { location?: string; message?: string }[]): Record<string, string> {
+export function fieldErrors(errors: FieldError[], t: TFunction): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { location = "", message = "" } of errors) {
     const path = location.replace(/^body\.?/, "");
-    const field =
-      fieldNames.find((name) => path === name || path.startsWith(`${name}.`)) ??
-      (path.startsWith("trigger") ? "trigger" : "");
-    found[field] = found[field] ? `${found[field]}; ${message}` : message;
+    const field = (Object.keys(wordOf) as (keyof typeof wordOf)[]).find(
+      (name) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`),
+    );
+    if (field) found[field] ??= t(`invalid.${wordOf[field]}`, { message });
+    else if (path.startsWith("trigger")) found.trigger ??= t("invalid.trigger", { message });
+    else found[""] ??= t("invalid.any", { message });
   }
   return found;
 }
-
-const fieldNames = [
-  "id",
-  "name",
-  "task.command",
-  "task.directory",
-  "task.environment",
-  "tags",
-  "trigger.run_date",
-  "trigger.expression",
-  "trigger.timezone",
-  "trigger.start_date",
-  "trigger.end_date",
-  "trigger.weeks",
-  "trigger.days",
-  "trigger.hours",
-  "trigger.minutes",
-  "trigger.seconds",
-  "trigger.year",
-  "trigger.month",
-  "trigger.day",
-  "trigger.week",
-  "trigger.day_of_week",
-  "trigger.hour",
-  "trigger.minute",
-  "trigger.second",
-  "timeout",
-  "misfire_grace",
-  "coalesce",
-  "max_instances",
-];

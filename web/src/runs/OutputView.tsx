@@ -88,11 +88,11 @@ export function OutputView({ run }: { run: Run }) {
         </span>
       </div>
       <div className="output-frame">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the keyboard */}
         <div
           className={wrap ? "output-box" : "output-box output-nowrap"}
           ref={box}
           onScroll={onScroll}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must take the keyboard
           tabIndex={0}
           role="log"
           aria-live="off"

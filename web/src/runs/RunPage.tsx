@@ -93,7 +93,9 @@ function Banner({ run }: { run: Run }) {
             {t("run.span", { n: run.fire_count, last: "" })} <Instant at={run.last_fire_time} />
           </span>
         )}
-        {run.message && <span className="mono banner-message">{run.message}</span>}
+        {run.message && run.reason !== "exit_code" && (
+          <span className="mono banner-message">{run.message}</span>
+        )}
       </div>
       <span className="buttons">
         {may.operate && active(run) && (
@@ -114,6 +116,15 @@ function Banner({ run }: { run: Run }) {
 function Facts({ run }: { run: Run }) {
   const { t } = useTranslation();
   const none = <span className="muted">—</span>;
+  const took =
+    run.state === "running" && run.started_at ? (
+      <Since at={run.started_at} />
+    ) : run.duration_ms != null ? (
+      span(run.duration_ms, t)
+    ) : (
+      none
+    );
+  const node = run.node ? <span className="mono">{run.node}</span> : none;
   const facts: [string, ReactNode][] = [
     [
       t("runs.job"),
@@ -121,16 +132,7 @@ function Facts({ run }: { run: Run }) {
         {run.job_name || run.job_id}
       </Link>,
     ],
-    [
-      t(run.state === "running" ? "run.runningFor" : "run.took"),
-      run.state === "running" && run.started_at ? (
-        <Since at={run.started_at} />
-      ) : run.duration_ms != null ? (
-        span(run.duration_ms, t)
-      ) : (
-        none
-      ),
-    ],
+    [t(run.state === "running" ? "run.runningFor" : "run.took"), took],
     [t("run.exitCode"), run.exit_code ?? none],
     [t("run.fireTime"), <Instant key="fire" at={run.fire_time} />],
     [t("run.late"), run.started_at && run.lateness_ms != null ? span(run.lateness_ms, t) : none],
@@ -144,7 +146,7 @@ function Facts({ run }: { run: Run }) {
         : bytes(run.output_size, t),
     ],
     [t("run.attempt"), run.attempt || none],
-    [t("run.node"), run.node ? <span className="mono">{run.node}</span> : none],
+    [t("run.node"), node],
     [t("run.version"), run.job_version],
   ];
   return (

@@ -24,7 +24,7 @@ export function Component() {
   return (
     <>
       <Title text={t("runs.title")} />
-      <div className="filters" role="search">
+      <search className="filters">
         <JobFilter value={filter.job} onChange={(job) => filters.set({ job })} />
         <Select
           mode="multiple"
@@ -55,7 +55,7 @@ export function Component() {
             {t("action.clear")}
           </Button>
         )}
-      </div>
+      </search>
       <RunList
         filter={filter}
         withJob

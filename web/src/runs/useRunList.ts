@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { api } from "../api/client";
 import { refreshEvery } from "../queries";
+import { justAfter } from "./justAfter";
 
 export const runPageSize = 50;
 const countNew = 20;
@@ -69,13 +70,4 @@ export function useRunList(filter: RunFilter, cursor: string) {
     waitingMore: waiting > countNew ? countNew : 0,
     show: () => setHeld({ key: "", until: "" }),
   };
-}
-
-// The instant one microsecond later: the bound of what is not older.
-export function justAfter(at: string): string {
-  const match = /^(.*T\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(at);
-  if (!match) return at;
-  const micros = Number((match[2] ?? "").padEnd(6, "0").slice(0, 6)) + 1;
-  if (micros < 1_000_000) return `${match[1]}.${String(micros).padStart(6, "0")}${match[3]}`;
-  return new Date(Math.floor(Date.parse(at) / 1000) * 1000 + 1000).toISOString();
 }

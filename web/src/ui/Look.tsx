@@ -26,9 +26,12 @@ export function Look({ children }: { children: ReactNode }) {
       theme={{
         algorithm: dark ? theme.darkAlgorithm : theme.defaultAlgorithm,
         token: {
-          colorPrimary: dark ? "#5c7cfa" : "#2f54eb",
-          colorPrimaryHover: dark ? "#6d89ff" : "#2343c4",
-          colorPrimaryActive: dark ? "#4a66e0" : "#1b369f",
+          colorPrimary: dark ? "#4c6ef5" : "#2f54eb",
+          colorPrimaryHover: dark ? "#4a66e0" : "#2343c4",
+          colorPrimaryActive: dark ? "#3a55c4" : "#1b369f",
+          colorError: dark ? "#ff8a80" : "#c4211c",
+          colorErrorHover: dark ? "#ffa39b" : "#a51a16",
+          colorErrorBorderHover: dark ? "#ffa39b" : "#a51a16",
           colorLink: dark ? "#91a7ff" : "#2f54eb",
           colorTextPlaceholder: dark ? "#8b8f99" : "#6b7080",
           colorTextDescription: dark ? "#a3a7b0" : "#5c6170",
@@ -39,7 +42,16 @@ export function Look({ children }: { children: ReactNode }) {
           fontFamilyCode: "var(--mono)",
           motion: !reducedMotion,
         },
-        components: { Button: { primaryShadow: "none", defaultShadow: "none", dangerShadow: "none" } },
+        components: {
+          Button: {
+            primaryShadow: "none",
+            defaultShadow: "none",
+            dangerShadow: "none",
+            defaultHoverColor: dark ? "#91a7ff" : "#2f54eb",
+            defaultHoverBorderColor: dark ? "#91a7ff" : "#2f54eb",
+            defaultActiveColor: dark ? "#91a7ff" : "#2f54eb",
+          },
+        },
       }}
     >
       {children}

@@ -30,5 +30,7 @@ export function problemText(error: unknown, t: TFunction): string {
     return t("error.invalid_field", { detail: problem.errors[0]?.message ?? problem.detail });
   }
   const code = known.find((k) => k === problem.code);
-  return code ? t(`error.${code}`) : t("error.unknown", { detail: problem.detail || problem.code });
+  return code
+    ? t(`error.${code}`)
+    : t("error.unknown", { detail: problem.detail || problem.code, code: problem.code });
 }
