@@ -197,6 +197,7 @@ func (s *Scheduler) StopRun(ctx context.Context, runID, actor string) error {
 	}
 	// A queued run may begin, and a claimed one may not be noted yet, while
 	// this looks at it; so look again.
+	ended := false // by this call
 	for wait := time.Millisecond; ; wait *= 2 {
 		s.mu.Lock()
 		e := s.running[runID]
@@ -210,7 +211,7 @@ func (s *Scheduler) StopRun(ctx context.Context, runID, actor string) error {
 			return err
 		}
 		switch {
-		case run.State == RunStopped && run.Reason == ReasonStop:
+		case ended && run.State == RunStopped:
 			return nil
 		case run.State.Final(), wait > 100*time.Millisecond:
 			return fmt.Errorf("jobcenter: stop run %q: %w: it is %s on node %q", runID, ErrNotRunning, run.State, run.Node)
@@ -219,6 +220,7 @@ func (s *Scheduler) StopRun(ctx context.Context, runID, actor string) error {
 			if err := s.store.Record(ctx, Records{Ends: []Run{run}}); err != nil {
 				return err
 			}
+			ended = true
 			s.notify([]string{runID})
 		default:
 			waitFor(ctx.Done(), wait)

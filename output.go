@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// chunkSize is the most that one chunk of output holds.
-	chunkSize = 64 << 10
+	// maxChunk is the most that one chunk of output holds. Where the tail is
+	// short it is an eighth of that, since the tail is cut by whole chunks.
+	maxChunk = 64 << 10
 	// headBuffer is how much of a run's output may wait for the store before
 	// its task has to.
 	headBuffer = 256 << 10
@@ -35,6 +36,7 @@ type output struct {
 	attempt int
 	head    int64
 	tail    int64
+	chunk   int               // the most that one chunk holds
 	dirty   func(urgent bool) // tells the recorder that something waits
 
 	mu      sync.Mutex
@@ -53,6 +55,7 @@ type span struct{ from, to int64 }
 
 func newOutput(run *Run, limit int64, dirty func(urgent bool)) *output {
 	o := &output{runID: run.ID, attempt: run.Attempt, head: limit / 2, tail: limit - limit/2, dirty: dirty}
+	o.chunk = int(max(1, min(maxChunk, o.tail/8)))
 	o.room.L = &o.mu
 	return o
 }
@@ -93,13 +96,13 @@ func (o *output) add(name Stream, p []byte) int {
 		p = p[:min(int64(len(p)), o.head-o.size)] // no chunk lies across the end of the head
 	}
 	last := len(o.waiting) - 1
-	if last < 0 || o.waiting[last].Stream != name || len(o.waiting[last].Data) == chunkSize || o.size == o.head {
+	if last < 0 || o.waiting[last].Stream != name || len(o.waiting[last].Data) >= o.chunk || o.size == o.head {
 		o.waiting = append(o.waiting, Chunk{RunID: o.runID, Attempt: o.attempt, Offset: o.size, Stream: name, At: time.Now()})
 		o.held += chunkCost
 		last++
 	}
 	chunk := &o.waiting[last]
-	p = p[:min(len(p), chunkSize-len(chunk.Data))]
+	p = p[:min(len(p), o.chunk-len(chunk.Data))]
 	chunk.Data = append(chunk.Data, p...)
 	o.size += int64(len(p))
 	o.held += len(p)

@@ -196,6 +196,43 @@ func TestHowRunsEnd(t *testing.T) {
 	}
 }
 
+func TestStopsAQueuedRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		pool, err := jobcenter.NewPool(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := start(t, jobcenter.Options{Executors: map[string]jobcenter.Executor{jobcenter.DefaultExecutor: pool}}, untilDone)
+		for _, id := range []string{"first", "second"} {
+			b.add(jobcenter.Job{ID: id, Trigger: never(t)})
+			if _, err := b.RunNow(t.Context(), id, jobcenter.OriginManual, ""); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		queued := b.only("second")
+		if queued.State != jobcenter.RunQueued {
+			t.Fatalf("second = %s, want queued", queued.State)
+		}
+		if err := b.StopRun(t.Context(), queued.ID, "li"); err != nil {
+			t.Fatal(err)
+		}
+		if run := b.only("second"); run.State != jobcenter.RunStopped || run.Reason != jobcenter.ReasonStop || run.Message != "stopped by li" || !run.StartedAt.IsZero() {
+			t.Errorf("second = %+v", run)
+		}
+		if err := b.StopRun(t.Context(), queued.ID, "li"); !errors.Is(err, jobcenter.ErrNotRunning) {
+			t.Errorf("stopping it again: %v", err)
+		}
+		if err := b.StopRun(t.Context(), "none", ""); !errors.Is(err, jobcenter.ErrRunNotFound) {
+			t.Errorf("stopping an unknown run: %v", err)
+		}
+		if err := b.StopRun(t.Context(), b.only("first").ID, ""); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func untilDone(ctx context.Context, _ *jobcenter.RunContext) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
@@ -709,11 +746,21 @@ func TestOutputIsKeptAndFollowed(t *testing.T) {
 
 func TestLongOutputKeepsBeginningAndEnd(t *testing.T) {
 	t.Parallel()
-	for name, pause := range map[string]time.Duration{"at once": 0, "slowly": 300 * time.Millisecond} {
+	for name, test := range map[string]struct {
+		limit int64
+		lines int64 // of 10 bytes
+		pause time.Duration
+	}{
+		"at once":                 {1 << 20, 400_000, 0},
+		"slowly":                  {1 << 20, 400_000, 300 * time.Millisecond},
+		"limit of one chunk":      {64 << 10, 40_000, 10 * time.Millisecond},
+		"limit of a hundred":      {100, 1000, 0},
+		"limit of a few, all odd": {21, 1000, 0},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			limit, lines, pause := test.limit, test.lines, test.pause
 			synctest.Test(t, func(t *testing.T) {
-				const limit, lines = 1 << 20, 400_000 // of 10 bytes
 				b := start(t, jobcenter.Options{OutputLimit: limit}, func(_ context.Context, run *jobcenter.RunContext) error {
 					var text []byte
 					for i := range lines {
@@ -735,7 +782,7 @@ func TestLongOutputKeepsBeginningAndEnd(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 				ended, err := b.Store().Run(t.Context(), run.ID)
-				if err != nil || ended.State != jobcenter.RunSucceeded || ended.OutputSize != lines*10 || ended.OutputKept > limit || ended.OutputKept < limit*8/10 {
+				if err != nil || ended.State != jobcenter.RunSucceeded || ended.OutputSize != lines*10 || ended.OutputKept > limit || ended.OutputKept < limit*7/10 {
 					t.Fatalf("run = %+v, %v", ended, err)
 				}
 				chunks, err := b.Store().Output(t.Context(), run.ID, 0, 1<<30)
@@ -760,7 +807,7 @@ func TestLongOutputKeepsBeginningAndEnd(t *testing.T) {
 					at = chunk.Offset + int64(len(chunk.Data))
 					kept += int64(len(chunk.Data))
 				}
-				if gaps != 1 || at != lines*10 || kept != ended.OutputKept {
+				if gaps != 1 || at != lines*10 || kept != ended.OutputKept || kept <= limit/2 {
 					t.Errorf("%d gaps, ends at %d, %d bytes kept; run says %d", gaps, at, kept, ended.OutputKept)
 				}
 			})
