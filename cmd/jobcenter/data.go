@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
 )
@@ -41,14 +42,24 @@ func (s *storage) open(ctx context.Context) (*sqlkit.DB, error) {
 }
 
 // lockData makes sure that no other server uses the data folder, and that it
-// can be written. The lock ends with the process at the latest.
-func (s *storage) lockData() (unlock func(), err error) {
+// can be written. The lock ends with the process at the latest; but a child
+// that a killed server was just about to start holds it a moment longer, so a
+// lock that is taken is tried again for a while.
+func (s *storage) lockData(ctx context.Context) (unlock func(), err error) {
 	path := filepath.Join(s.Data, "lock")
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w; choose another with --data", s.Data, cause(err))
 	}
-	if err := lockFile(file); err != nil {
+	err = lockFile(file)
+	for try := 0; errors.Is(err, errLocked) && try < 20; try++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+		err = lockFile(file)
+	}
+	if err != nil {
 		_ = file.Close()
 		if errors.Is(err, errLocked) {
 			return nil, fmt.Errorf("data folder %s is in use by another JobCenter server; stop it, or choose another folder with --data", s.Data)

@@ -120,7 +120,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	if err := c.makeData(); err != nil {
 		return err
 	}
-	unlock, err := c.lockData()
+	unlock, err := c.lockData(ctx)
 	if err != nil {
 		return err
 	}
