@@ -51,13 +51,13 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // What several pages share goes into few files rather than dozens.
+          // Changes less often than the rest. Groups of what is merely shared
+          // would have to import each other in a circle.
           groups: [
             {
               name: "react",
               test: /node_modules\/(react|react-dom|scheduler|react-router|i18next|react-i18next|@tanstack)\//,
             },
-            { name: "shared", minShareCount: 3, maxSize: 600_000 },
           ],
         },
       },
