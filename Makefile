@@ -44,8 +44,9 @@ e2e: build ## Test the console in a real browser
 screenshot: e2e ## Leave a screenshot of each page in web/screenshots
 	@ls web/screenshots
 
-torture: ## Kill the server again and again and count what it did (TORTURE="-torture.kills=100")
-	go test -count=1 -v -timeout 60m -run Torture ./cmd/jobcenter $(or $(TORTURE),-torture.kills=20)
+torture: ## Kill the server, and the store, again and again and check the ledger (TORTURE=kills)
+	go test -count=1 -v -timeout 60m ./cmd/jobcenter -run '^TestTorture' -torture.kills=$(or $(TORTURE),20)
+	go test -count=1 -v -timeout 60m ./jobstore/sqlstore -run Crash -crashes $(or $(TORTURE),20)
 
 lint: ## Check style, the arrows between packages, and the console's sources
 	$(TOOL) golangci-lint run
