@@ -1,7 +1,7 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router/dom";
-import "./app.css";
+import "./style/index.css";
 import { startLanguage } from "./i18n";
 import { applyTheme } from "./preferences";
 import { queries } from "./queries";

@@ -1,4 +1,4 @@
-import { BulbOutlined, MoonOutlined, SunOutlined } from "@ant-design/icons";
+import { DesktopOutlined, MoonOutlined, SunOutlined } from "@ant-design/icons";
 import { Button, Dropdown } from "antd";
 import { useTranslation } from "react-i18next";
 import { changeLanguage } from "../i18n";
@@ -7,7 +7,7 @@ import { setPreferences, type ThemeChoice, usePreferences } from "../preferences
 const themeIcons = {
   light: <SunOutlined aria-hidden />,
   dark: <MoonOutlined aria-hidden />,
-  system: <BulbOutlined aria-hidden />,
+  system: <DesktopOutlined aria-hidden />,
 };
 
 export function ThemeSwitch() {

@@ -328,7 +328,7 @@ export const zh: Shape<typeof en> = {
     reconnecting: "连接中断，正在重新连接…",
     older: "更早的 {{n}} 行未显示",
     showAll: "显示全部",
-    lines: "{{n}} 行",
+    lines_other: "{{count}} 行",
     errLabel: "err",
     span: "代表 {{n}} 个触发时间，直到 {{last}}",
   },

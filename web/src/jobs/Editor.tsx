@@ -219,10 +219,13 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
         />
       </div>
       <div className="editor-save">
-        <span className="editor-next cut">
+        <span className="editor-next">
           {preview.data?.fires[0] && !preview.problem && (
             <>
-              {t("editor.nextFires")}: <Countdown at={preview.data.fires[0].time} />
+              <span className="cut">{preview.data.description}</span>
+              <span className="cut second">
+                <Countdown at={preview.data.fires[0].time} />
+              </span>
             </>
           )}
         </span>

@@ -55,7 +55,7 @@ export function OutputView({ run }: { run: Run }) {
           {output.status === "reconnecting"
             ? t("run.reconnecting")
             : output.lineCount > 0
-              ? t("run.lines", { n: output.lineCount })
+              ? t("run.lines", { count: output.lineCount })
               : ""}
         </span>
         {output.firstError !== undefined && output.firstError > output.dropped && (

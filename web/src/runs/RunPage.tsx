@@ -87,7 +87,7 @@ function Banner({ run }: { run: Run }) {
         <strong>
           <RunStateTag state={run.state} />
         </strong>
-        <span className="banner-reason">{reasonText(run, t)}</span>
+        {run.state !== "running" && <span>{reasonText(run, t)}</span>}
         {run.fire_count > 1 && (
           <span>
             {t("run.span", { n: run.fire_count, last: "" })} <Instant at={run.last_fire_time} />
@@ -141,9 +141,11 @@ function Facts({ run }: { run: Run }) {
     [t("run.ended"), run.ended_at ? <Instant key="ended" at={run.ended_at} /> : none],
     [
       t("run.size"),
-      run.output_kept < run.output_size
-        ? t("run.kept", { kept: bytes(run.output_kept, t), size: bytes(run.output_size, t) })
-        : bytes(run.output_size, t),
+      active(run)
+        ? none
+        : run.output_kept < run.output_size
+          ? t("run.kept", { kept: bytes(run.output_kept, t), size: bytes(run.output_size, t) })
+          : bytes(run.output_size, t),
     ],
     [t("run.attempt"), run.attempt || none],
     [t("run.node"), node],

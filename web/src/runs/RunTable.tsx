@@ -55,7 +55,7 @@ export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolea
                 <Relative at={run.fire_time} />
               </div>
             </td>
-            <td className="c-num num">
+            <td className="c-num num" data-label={t("runs.took")}>
               {run.state === "running" && run.started_at ? (
                 <Since at={run.started_at} />
               ) : run.duration_ms != null ? (
@@ -64,7 +64,7 @@ export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolea
                 <span className="muted">—</span>
               )}
             </td>
-            <td className="c-num num">
+            <td className="c-num num" data-label={t("runs.late")}>
               {run.lateness_ms != null && run.started_at ? (
                 span(run.lateness_ms, t)
               ) : (

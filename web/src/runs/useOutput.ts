@@ -36,28 +36,38 @@ export function useOutput(run: string, encoding: string): Shown {
         draw((n) => n + 1);
       });
     };
-    const source = new EventSource(outputStreamURL(run));
+    let source: EventSource;
+    let retry = 0;
     const setRun = (data: string): Run => {
       const now = JSON.parse(data) as Run;
       queries.setQueryData(["run", run], now);
       return now;
     };
-    source.onopen = () => setStatus("live");
-    source.onerror = () => setStatus("reconnecting");
-    source.addEventListener("output", (event) => {
-      const chunk = JSON.parse(event.data) as { offset: number; stream: Stream; data: string };
-      model.add(chunk.stream, chunk.offset, fromBase64(chunk.data));
-      drawSoon();
-    });
-    source.addEventListener("run", (event) => setRun(event.data));
-    source.addEventListener("end", (event) => {
-      source.close();
-      model.finish(setRun(event.data).output_size);
-      setStatus("ended");
-      drawSoon();
-    });
+    const connect = () => {
+      source = new EventSource(`${outputStreamURL(run)}?offset=${model.end}`);
+      source.onopen = () => setStatus("live");
+      source.onerror = () => {
+        setStatus("reconnecting");
+        // A broken connection is taken up by the browser itself; a refusal is not.
+        if (source.readyState === EventSource.CLOSED) retry = window.setTimeout(connect, 3000);
+      };
+      source.addEventListener("output", (event) => {
+        const chunk = JSON.parse(event.data) as { offset: number; stream: Stream; data: string };
+        model.add(chunk.stream, chunk.offset, fromBase64(chunk.data));
+        drawSoon();
+      });
+      source.addEventListener("run", (event) => setRun(event.data));
+      source.addEventListener("end", (event) => {
+        source.close();
+        model.finish(setRun(event.data).output_size);
+        setStatus("ended");
+        drawSoon();
+      });
+    };
+    connect();
     return () => {
       source.close();
+      window.clearTimeout(retry);
       cancelAnimationFrame(frame);
     };
   }, [run, queries]);

@@ -5,7 +5,7 @@ import { usePreferences, useTheme } from "../preferences";
 
 const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-// Ant Design in the console's own look; the same colours as app.css.
+// Ant Design in the console's own look; the same colours as style/base.css.
 export function Look({ children }: { children: ReactNode }) {
   const { language } = usePreferences();
   const dark = useTheme() === "dark";

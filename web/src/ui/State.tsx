@@ -4,7 +4,6 @@ import {
   CloseCircleFilled,
   DisconnectOutlined,
   HourglassFilled,
-  LoadingOutlined,
   PauseCircleFilled,
   WarningFilled,
 } from "@ant-design/icons";
@@ -54,6 +53,11 @@ const dot = (
     <circle cx="8" cy="8" r="4" fill="currentColor" stroke="none" />
   </Drawn>
 );
+const arc = (
+  <Drawn>
+    <path className="arc" d="M8 2.2a5.8 5.8 0 1 1-5.8 5.8" strokeWidth="2" />
+  </Drawn>
+);
 const ring = (
   <Drawn>
     <circle cx="8" cy="8" r="5.4" />
@@ -63,7 +67,7 @@ const ring = (
 
 const icons: Record<RunState | JobState, ReactNode> = {
   queued: <ClockCircleOutlined aria-hidden />,
-  running: <LoadingOutlined aria-hidden />,
+  running: arc,
   succeeded: <CheckCircleFilled aria-hidden />,
   failed: <CloseCircleFilled aria-hidden />,
   timed_out: <HourglassFilled aria-hidden />,
