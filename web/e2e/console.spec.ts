@@ -152,7 +152,7 @@ test("output arrives while the run goes on", async ({ page, server }) => {
     page,
     server.url,
     "live",
-    `echo begun; until [ -e ${dir}/go ]; do sleep 0.1; done; echo released`,
+    `seq 1 500; echo begun; until [ -e ${dir}/go ]; do sleep 0.1; done; echo released`,
     "Crontab",
   );
   await page.getByLabel("Expression").fill("0 0 1 1 *");
@@ -162,8 +162,17 @@ test("output arrives while the run goes on", async ({ page, server }) => {
   await expect(page.getByRole("log")).toContainText("begun");
   await expect(page.locator(".banner")).toContainText("Running");
   await expect(page.getByRole("log")).not.toContainText("released");
+  // Who scrolls up is left there, until asked back to the end.
+  await page.getByRole("log").hover();
+  await page.mouse.wheel(0, -2000);
+  const toEnd = page.getByRole("button", { name: "Jump to end" });
+  await expect(toEnd).toBeVisible();
   writeFileSync(join(dir, "go"), "");
   await expect(page.getByRole("log")).toContainText("released");
+  await expect(page.getByText("released", { exact: true })).not.toBeInViewport();
+  await toEnd.click();
+  await expect(page.getByText("released", { exact: true })).toBeInViewport();
+  await expect(toEnd).toBeHidden();
   await expect(page.locator(".banner")).toContainText("Succeeded");
   rmSync(dir, { recursive: true });
 });

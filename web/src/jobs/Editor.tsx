@@ -19,7 +19,7 @@ import { readerZone } from "../ui/time";
 import { emptyForm, fieldErrors, type JobForm, readJob, writeJob } from "./form";
 import { PreviewPanel } from "./Preview";
 import { TriggerFields } from "./TriggerFields";
-import { writeTrigger } from "./trigger";
+import { cronFields, writeTrigger } from "./trigger";
 
 export function Component() {
   const { t } = useTranslation();
@@ -241,8 +241,13 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   );
 }
 
+// The first thing that is wrong, with the name of its cron field, whose input
+// may be out of sight.
 function problemInWords(problem: Problem, t: Translate): string {
-  return Object.values(fieldErrors(problem.errors, t))[0] ?? problemText(problem, t);
+  const [path = "", message] = Object.entries(fieldErrors(problem.errors, t))[0] ?? [];
+  if (!message) return problemText(problem, t);
+  const field = cronFields.find((name) => path === `trigger.${name}`);
+  return field ? t("action.of", { action: t(`editor.field.${field}`), name: message }) : message;
 }
 
 type Translate = ReturnType<typeof useTranslation>["t"];

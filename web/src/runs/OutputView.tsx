@@ -1,6 +1,6 @@
 import { DownloadOutlined, VerticalAlignBottomOutlined } from "@ant-design/icons";
 import { Button, Checkbox, Select } from "antd";
-import { type CSSProperties, memo, useLayoutEffect, useRef, useState } from "react";
+import { type CSSProperties, memo, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { outputURL } from "../api/client";
 import type { Run } from "../api/types";
@@ -22,18 +22,31 @@ export function OutputView({ run }: { run: Run }) {
   const [encoding, setEncoding] = useState("utf-8");
   const [wrap, setWrap] = useState(true);
   const [follow, setFollow] = useState(true);
-  const output = useOutput(run.id, encoding);
+  const output = useOutput(run.id, encoding, follow);
   const box = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const place = useRef({ top: 0, height: 0 });
   const live = run.state === "running" || run.state === "queued";
   const never = run.state === "missed" || run.state === "skipped";
 
-  // At the end as long as one does not scroll up.
-  useLayoutEffect(() => {
-    if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
-  });
+  // At the end as long as one does not scroll up; heights become known late,
+  // so that the content is watched rather than the data.
+  useEffect(() => {
+    if (!follow || !box.current || !content.current) return;
+    const toEnd = () => box.current?.scrollTo({ top: box.current.scrollHeight });
+    toEnd();
+    const observer = new ResizeObserver(toEnd);
+    observer.observe(content.current);
+    return () => observer.disconnect();
+  }, [follow]);
+  // Only going up lets go: what arrives, or is taken away, moves the place too.
   const onScroll = () => {
     const el = box.current;
-    if (el) setFollow(el.scrollTop + el.clientHeight >= el.scrollHeight - 12);
+    if (!el) return;
+    const { top, height } = place.current;
+    place.current = { top: el.scrollTop, height: el.scrollHeight };
+    if (el.scrollTop + el.clientHeight >= el.scrollHeight - 12) setFollow(true);
+    else if (el.scrollTop < top && el.scrollHeight >= height) setFollow(false);
   };
   const goTo = (line: number) => {
     setFollow(false);
@@ -98,18 +111,20 @@ export function OutputView({ run }: { run: Run }) {
           aria-live="off"
           aria-label={t("run.output")}
         >
-          {output.dropped > 0 && (
-            <p className="output-older">
-              {t("run.older", { n: output.dropped })}{" "}
-              <Button size="small" type="link" onClick={output.showAll}>
-                {t("run.showAll")}
-              </Button>
-            </p>
-          )}
-          {output.blocks.map((block) => (
-            <BlockView key={block.first} block={block} />
-          ))}
-          {output.lineCount === 0 && <p className="output-nothing">{nothing}</p>}
+          <div ref={content}>
+            {output.dropped > 0 && (
+              <p className="output-older">
+                {t("run.older", { n: output.dropped })}{" "}
+                <Button size="small" type="link" onClick={output.showAll}>
+                  {t("run.showAll")}
+                </Button>
+              </p>
+            )}
+            {output.blocks.map((block) => (
+              <BlockView key={block.first} block={block} />
+            ))}
+            {output.lineCount === 0 && <p className="output-nothing">{nothing}</p>}
+          </div>
         </div>
         {!follow && (
           <Button
@@ -117,10 +132,7 @@ export function OutputView({ run }: { run: Run }) {
             size="small"
             type="primary"
             icon={<VerticalAlignBottomOutlined aria-hidden />}
-            onClick={() => {
-              setFollow(true);
-              if (box.current) box.current.scrollTop = box.current.scrollHeight;
-            }}
+            onClick={() => setFollow(true)}
           >
             {t("run.jumpToEnd")}
           </Button>

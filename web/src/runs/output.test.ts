@@ -95,6 +95,16 @@ describe("output", () => {
     expect(lines(output).length).toBe(5000);
   });
 
+  it("takes no line away while somebody reads further up", () => {
+    const output = new Output("utf-8", 1000);
+    output.hold = true;
+    output.add("stdout", 0, utf8("x\n".repeat(3000)));
+    expect(output.dropped).toBe(0);
+    output.hold = false;
+    output.add("stdout", 6000, utf8("y\n".repeat(200)));
+    expect(output.dropped).toBeGreaterThanOrEqual(1800);
+  });
+
   it("gives only changed blocks a new identity", () => {
     const output = new Output("utf-8", 10_000);
     output.add("stdout", 0, utf8("x\n".repeat(450)));

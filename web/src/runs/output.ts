@@ -43,6 +43,8 @@ export class Output {
   dropped = 0; // lines at the beginning that are not kept for showing
   firstError?: number;
   end = 0; // offset of the next byte
+  // While somebody reads further up, no line is taken away under their eyes.
+  hold = false;
   private chunks: Chunk[] = [];
   private writers: Record<Stream, Writer>;
 
@@ -160,7 +162,7 @@ export class Output {
       return;
     }
     this.blocks.push({ first: line.number, lines: [line] });
-    if (this.lineCount - this.dropped > this.keepLines + blockSize) {
+    while (!this.hold && this.lineCount - this.dropped > this.keepLines + blockSize) {
       const gone = this.blocks.shift();
       this.dropped += gone?.lines.length ?? 0;
     }

@@ -18,7 +18,7 @@ export interface Shown {
 
 // Follows the output of a run, and with the same stream the run itself. What
 // arrives is drawn once a frame.
-export function useOutput(run: string, encoding: string): Shown {
+export function useOutput(run: string, encoding: string, follow: boolean): Shown {
   const queries = useQueryClient();
   const output = useRef(new Output(encoding, keepLines));
   const drawn = useRef(encoding);
@@ -72,6 +72,9 @@ export function useOutput(run: string, encoding: string): Shown {
     };
   }, [run, queries]);
 
+  useEffect(() => {
+    output.current.hold = !follow;
+  }, [follow]);
   useEffect(() => {
     const limit = all ? Number.POSITIVE_INFINITY : keepLines;
     if (drawn.current === encoding && !all) return;
