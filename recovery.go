@@ -18,7 +18,10 @@ func (s *Scheduler) keepLease(ctx context.Context) {
 		now := time.Now()
 		err := s.store.Heartbeat(ctx, s.opts.Node, now.Add(s.opts.Lease))
 		if err == nil {
-			_, err = s.recoverOrphans(ctx, "")
+			var orphans []Claimed
+			if orphans, err = s.store.Orphans(ctx, "", now, claimBatch); err == nil {
+				err = s.recover(ctx, orphans, "")
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.LogAttrs(ctx, slog.LevelError, "cannot renew the lease", slog.String("node", s.opts.Node), slog.Any("error", err))
@@ -31,32 +34,58 @@ func (s *Scheduler) keepLease(ctx context.Context) {
 	}
 }
 
-// recoverOwn records what this node was running when it died. It goes on
-// until that has worked, since before it nothing may be started: a child
-// process of the former life may still be at work.
-func (s *Scheduler) recoverOwn(ctx context.Context) {
+const (
+	// maxOrphans is how many runs are recovered at once. A node has rarely
+	// more places than that.
+	maxOrphans = 10_000
+	// recoveryHead is how long firing waits for the recovery at the start: in
+	// most cases what a dead process left is ended in an instant, and its job
+	// can fire again. Where it takes longer, the run in question counts as
+	// running until then, and all other jobs fire.
+	recoveryHead = time.Second
+)
+
+// recoverOwn records what this node was running when it died. It returns when
+// all that is known, so that nothing begun later is taken for it.
+func (s *Scheduler) recoverOwn(ctx context.Context, services *sync.WaitGroup) {
 	for wait := newBackoff(); ctx.Err() == nil; {
-		n, err := s.recoverOrphans(ctx, s.opts.Node)
+		orphans, err := s.store.Orphans(ctx, s.opts.Node, time.Now(), maxOrphans)
 		s.mu.Lock()
 		s.loopErr = err
 		s.mu.Unlock()
-		switch {
-		case err != nil:
+		if err != nil {
 			s.log.LogAttrs(ctx, slog.LevelError, "cannot recover runs", slog.String("node", s.opts.Node), slog.Any("error", err))
 			wait.sleep(ctx)
-		case n == 0:
+			continue
+		}
+		recovered := make(chan struct{})
+		services.Go(func() {
+			defer close(recovered)
+			s.recoverUntilDone(ctx, orphans)
+		})
+		if len(orphans) < maxOrphans {
+			waitFor(recovered, recoveryHead)
 			return
 		}
+		<-recovered
 	}
 }
 
-// recoverOrphans records a batch of runs whose node is dead as lost, and
-// returns how many there were. node is this node at its start, when all that
-// it ever began is dead, and empty later.
-func (s *Scheduler) recoverOrphans(ctx context.Context, node string) (int, error) {
-	orphans, err := s.store.Orphans(ctx, node, time.Now(), claimBatch)
-	if err != nil || len(orphans) == 0 {
-		return 0, err
+func (s *Scheduler) recoverUntilDone(ctx context.Context, orphans []Claimed) {
+	for wait := newBackoff(); ctx.Err() == nil; wait.sleep(ctx) {
+		err := s.recover(ctx, orphans, s.opts.Node)
+		if err == nil {
+			return
+		}
+		s.log.LogAttrs(ctx, slog.LevelError, "cannot recover runs", slog.String("node", s.opts.Node), slog.Any("error", err))
+	}
+}
+
+// recover records runs whose node is dead as lost. node is this node at its
+// start, when all that it ever began is dead, and empty later.
+func (s *Scheduler) recover(ctx context.Context, orphans []Claimed, node string) error {
+	if len(orphans) == 0 {
+		return nil
 	}
 	ends := make([]Run, len(orphans))
 	var recovered sync.WaitGroup
@@ -76,15 +105,16 @@ func (s *Scheduler) recoverOrphans(ctx context.Context, node string) (int, error
 	for i := range ends {
 		size, kept, err := s.storedOutput(ctx, ends[i].ID)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		ends[i].OutputSize, ends[i].OutputKept = size, kept
 	}
 	if err := s.store.Record(ctx, Records{Ends: ends}); err != nil {
-		return 0, err
+		return err
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "runs lost", slog.Int("count", len(ends)))
-	return len(ends), nil
+	s.queued()
+	return nil
 }
 
 // recoverTask lets the task end what its run left behind, and returns what it

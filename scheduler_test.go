@@ -616,6 +616,65 @@ func TestRecordsRunsOfItsFormerLifeAsLost(t *testing.T) {
 	})
 }
 
+// slowRecovery takes a while to end what a dead process left.
+type slowRecovery struct{ jobcenter.TaskFunc }
+
+func (slowRecovery) Recover(context.Context, jobcenter.Run) (string, error) {
+	time.Sleep(10 * time.Second)
+	return "its child was ended", nil
+}
+
+func TestOtherJobsFireDuringALongRecovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := jobcenter.NewMemoryStore(0)
+		opts := jobcenter.Options{Store: store, Node: "me", Tasks: map[string]jobcenter.Task{"work": slowRecovery{nothing}}}
+		sched, err := jobcenter.New(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"dead", "alive"} {
+			if _, err := sched.Add(t.Context(), jobcenter.Job{ID: id, Task: "work", Trigger: interval(t, time.Second)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := time.Now()
+		died := jobcenter.Run{
+			ID: "r1", JobID: "dead", FireTime: now, LastFireTime: now, FireCount: 1, Executor: "default",
+			State: jobcenter.RunRunning, Node: "me", Attempt: 1, StartedAt: now,
+		}
+		if _, err := store.UpdateJob(t.Context(), "dead", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+			return job, []jobcenter.Run{died}, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 15500*time.Millisecond)
+		defer cancel()
+		if err := sched.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{Scheduler: sched, t: t}
+		ran := func(id string) (n int) {
+			for _, run := range b.runs(id) {
+				if run.State == jobcenter.RunSucceeded {
+					n++
+				}
+			}
+			return n
+		}
+		if n := ran("alive"); n != 15 {
+			t.Errorf("alive ran %d times, want 15", n)
+		}
+		if n := ran("dead"); n != 5 && n != 6 {
+			t.Errorf("dead ran %d times, want those after its recovery", n)
+		}
+		lost, err := store.Run(context.WithoutCancel(t.Context()), "r1")
+		if err != nil || lost.State != jobcenter.RunLost || !strings.HasSuffix(lost.Message, "; its child was ended") {
+			t.Errorf("lost run = %+v, %v", lost, err)
+		}
+	})
+}
+
 // flaky fails every method of a store while it is down.
 type flaky struct {
 	jobcenter.JobStore
