@@ -78,6 +78,7 @@ if ! scripts/node.sh ok; then
 	skip console-browser "$(scripts/node.sh why)" web/e2e/*.spec.ts
 else
 	suite console-build exit make --no-print-directory build
+	suite console-client exit scripts/client.sh
 	suite console-unit vitest npm --prefix web run --silent test:unit -- \
 		--reporter=default --reporter=json --outputFile.json="$out/console-unit.json"
 	. scripts/browser.sh || { install chromium fonts-noto-cjk && . scripts/browser.sh; }

@@ -17,7 +17,7 @@ import (
 
 // storage is where a server keeps things: flags that several commands share.
 type storage struct {
-	Data     string `env:"JOBCENTER_DATA" default:"./data" help:"Folder of this server's files, made if need be." placeholder:"DIR"`
+	Data     string `env:"JOBCENTER_DATA" default:"./data" help:"Folder of this server's files, made if need be; by default ${default}." placeholder:"DIR"`
 	Database string `env:"JOBCENTER_DATABASE" help:"Database URL, such as sqlite:/var/lib/jobcenter/jobcenter.db. Left out: jobcenter.db in the data folder." placeholder:"URL"`
 }
 

@@ -31,7 +31,7 @@ const httpGrace = 5 * time.Second
 
 type serveCmd struct {
 	storage
-	Listen      string        `env:"JOBCENTER_LISTEN" default:"127.0.0.1:8080" help:"Address to serve on." placeholder:"HOST:PORT"`
+	Listen      string        `env:"JOBCENTER_LISTEN" default:"127.0.0.1:8080" help:"Address to serve on; by default ${default}." placeholder:"HOST:PORT"`
 	StopGrace   time.Duration `env:"JOBCENTER_STOP_GRACE" default:"30s" help:"How long running jobs may go on when the server stops; 0 ends them at once."`
 	PoolSize    int           `env:"JOBCENTER_POOL_SIZE" default:"20" help:"How many runs at once."`
 	OutputLimit byteSize      `env:"JOBCENTER_OUTPUT_LIMIT" default:"10MiB" help:"How much output is kept of a run: its beginning and its end."`

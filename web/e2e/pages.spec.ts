@@ -155,6 +155,7 @@ const pages: { name: string; path: () => string; ready: (page: Page) => Promise<
 async function look(page: Page, name: string, axe = true) {
   // What moves (countdowns, arcs) does not matter; what still loads does.
   await page.evaluate(() => document.fonts.ready.then(() => undefined));
+  await expect(page.getByRole("heading").first()).toBeVisible(); // an empty page passes every check
   await page.screenshot({ path: join(shots, `${name}.png`), animations: "disabled" });
   // Nothing sticks out to the right.
   const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -217,6 +218,7 @@ test("set-up, and jobs when there is none", async ({ page }) => {
   const fresh = await new Server(false).start();
   try {
     await page.goto(fresh.setupLink);
+    await expect(page.locator("[type=email]")).toBeVisible();
     await look(page, "setup-en-light-1366");
     await page.locator("[type=email]").fill("first@example.com");
     await page.locator("[autocomplete=new-password]").nth(0).fill("long enough now");

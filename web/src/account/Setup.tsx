@@ -39,6 +39,12 @@ export function Component() {
     },
   });
   useEffect(() => {
+    // The link opened while this page is shown changes the fragment only.
+    const again = () => window.location.reload();
+    window.addEventListener("hashchange", again);
+    return () => window.removeEventListener("hashchange", again);
+  }, []);
+  useEffect(() => {
     document.title = `${t("account.setUp")} · JobCenter`;
   }, [t]);
 
