@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestCrash(t *testing.T) {
 // many lines: it is at work on the next ones then.
 func runUntilKilled(t *testing.T, dir string, lines int, told map[string]jobcenter.RunState) {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
+	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), crashDir+"="+dir)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -136,15 +137,22 @@ func checkCrashedRun(t *testing.T, store *sqlstore.Store, run jobcenter.Run, tol
 	}
 }
 
-// TestCrashChild is the process that TestCrash kills: it claims, records and
-// says what was committed, for ever.
-func TestCrashChild(t *testing.T) { //nolint:paralleltest // a process of its own
-	dir := os.Getenv(crashDir)
-	if dir == "" {
-		t.Skip("started by TestCrash only")
+// TestMain makes this binary the process that TestCrash kills, where it is
+// started as such.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(context.Background(), dir))
+		os.Exit(1)
 	}
-	store := openIn(t, dir)
-	ctx := context.Background()
+	os.Exit(m.Run())
+}
+
+// writeUntilKilled claims, records and says what was committed, for ever.
+func writeUntilKilled(ctx context.Context, dir string) error {
+	store, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(dir, "jobs.db"), sqlstore.Options{})
+	if err != nil {
+		return err
+	}
 	for {
 		claimed, err := store.Claim(ctx, []string{"task"}, base().AddDate(100, 0, 0), 1+rand.IntN(crashJobs), func(job jobcenter.Job, _ int) jobcenter.Decision {
 			fire := job.NextFireTime
@@ -154,7 +162,7 @@ func TestCrashChild(t *testing.T) { //nolint:paralleltest // a process of its ow
 			}}}
 		})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		var records jobcenter.Records
 		for _, c := range claimed {
@@ -166,7 +174,7 @@ func TestCrashChild(t *testing.T) { //nolint:paralleltest // a process of its ow
 			}
 		}
 		if err := store.Record(ctx, records); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		for _, run := range records.Ends {
 			say(jobcenter.RunSucceeded, run.ID)
