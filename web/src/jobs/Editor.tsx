@@ -98,7 +98,7 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
     },
     onSuccess: async (stored) => {
       saved.current = true;
-      queries.setQueryData(["job", stored.id], stored);
+      queries.setQueryData(["job", stored.id, i18n.language], stored);
       void queries.invalidateQueries({ queryKey: ["jobs"] });
       toast(t(job ? "editor.saved" : "editor.created", { name: stored.name }));
       await navigate(`/jobs/${encodeURIComponent(stored.id)}`);

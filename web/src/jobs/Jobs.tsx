@@ -1,6 +1,7 @@
 import { PlusOutlined } from "@ant-design/icons";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button, Input, Select } from "antd";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { api } from "../api/client";
@@ -78,7 +79,7 @@ export function Component() {
             { value: "shell", label: t("jobs.shell") },
           ]}
         />
-        <TagFilter key={query.tag} value={query.tag} onChange={(tag) => filters.set({ tag })} />
+        <TagFilter value={query.tag} onChange={(tag) => filters.set({ tag })} />
         {filtered && (
           <Button type="text" onClick={filters.clear}>
             {t("action.clear")}
@@ -147,11 +148,11 @@ export function Component() {
 }
 
 function Row({ job, onTag }: { job: Job; onTag: (tag: string) => void }) {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const queries = useQueryClient();
   const prefetch = () =>
     void queries.prefetchQuery({
-      queryKey: ["job", job.id],
+      queryKey: ["job", job.id, i18n.language],
       queryFn: ({ signal }) => api.job(job.id, signal),
       staleTime: 5000,
     });
@@ -249,6 +250,9 @@ function SortHead({
 
 function TagFilter({ value, onChange }: { value: string; onChange: (tag: string) => void }) {
   const { t } = useTranslation();
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const tell = (to: string) => to.trim() !== value && onChange(to.trim());
   return (
     <Input
       className="filter-tag"
@@ -256,10 +260,13 @@ function TagFilter({ value, onChange }: { value: string; onChange: (tag: string)
       aria-label={t("jobs.tag")}
       placeholder={t("jobs.tag")}
       allowClear
-      defaultValue={value}
-      onChange={(e) => e.target.value === "" && value !== "" && onChange("")}
-      onBlur={(e) => e.target.value.trim() !== value && onChange(e.target.value.trim())}
-      onPressEnter={(e) => onChange(e.currentTarget.value.trim())}
+      value={text}
+      onChange={(e) => {
+        setText(e.target.value);
+        if (e.target.value === "") tell("");
+      }}
+      onBlur={() => tell(text)}
+      onPressEnter={() => tell(text)}
     />
   );
 }

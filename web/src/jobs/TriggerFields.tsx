@@ -169,7 +169,7 @@ function IntervalFields({ form, change, errors }: Pick<Props, "form" | "change" 
             <InputNumber
               id={`${id}-${unit}`}
               min={0}
-              precision={0}
+              precision={unit === "seconds" ? undefined : 0}
               placeholder="0"
               value={form.interval[unit]}
               status={errors[`trigger.${unit}`] ? "error" : undefined}

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import type { Run } from "../api/types";
 import { RunStateTag } from "../ui/State";
 import { Instant, Relative, Since } from "../ui/Times";
-import { span } from "../ui/time";
+import { instant, span } from "../ui/time";
 import { originText, reasonText } from "./reason";
 
 export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolean; busy: boolean }) {
@@ -75,7 +75,7 @@ export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolea
               {originText(run, t)}
               <div className="second cut">
                 {run.fire_count > 1
-                  ? t("runs.span", { n: run.fire_count, last: "" })
+                  ? t("runs.span", { n: run.fire_count, last: instant(run.last_fire_time) })
                   : run.reason && reasonText(run, t)}
               </div>
             </td>

@@ -20,7 +20,12 @@ export function SearchInput({
   const field = useRef<InputRef>(null);
   const wanted = (useLocation().state as { focusSearch?: boolean } | null)?.focusSearch;
 
-  useEffect(() => setText(value), [value]);
+  // What was told comes back as the value: it must not undo what was typed since.
+  const told = useRef(value);
+  useEffect(() => {
+    if (value !== told.current) setText(value);
+    told.current = value;
+  }, [value]);
   useEffect(() => {
     if (wanted) field.current?.focus();
   }, [wanted]);
@@ -28,7 +33,12 @@ export function SearchInput({
 
   const tell = (to: string, after: number) => {
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => to.trim() !== value && onChange(to.trim()), after);
+    timer.current = window.setTimeout(() => {
+      const search = to.trim();
+      if (search === told.current) return;
+      told.current = search;
+      onChange(search);
+    }, after);
   };
   return (
     <Input

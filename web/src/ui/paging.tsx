@@ -21,12 +21,15 @@ export function useCursor() {
       { state: { before: back } },
     );
     window.scrollTo({ top: 0 });
+    // The button may be gone on the page it leads to: the keyboard stays in the list.
+    document.getElementById("content")?.focus({ preventScroll: true });
   };
   return {
     cursor,
     page: before.length + 1,
     known: cursor === "" || before.length > 0,
-    next: (to: string) => go(to, [...before, cursor]),
+    // The list before is shown until the next is here: its cursor leads nowhere new.
+    next: (to: string) => to !== cursor && go(to, [...before, cursor]),
     previous: () => go(before.at(-1) ?? "", before.slice(0, -1)),
   };
 }
