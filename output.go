@@ -1,6 +1,7 @@
 package jobcenter
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"slices"
@@ -112,21 +113,20 @@ func (o *output) add(name Stream, p []byte) int {
 	return len(p)
 }
 
-// trim forgets waiting chunks that have left the tail.
+// trim forgets waiting chunks that have left the tail. What waits of the head
+// is kept, and comes before them.
 func (o *output) trim() {
-	forget := 0
-	for _, chunk := range o.waiting {
-		if chunk.Offset < o.head {
-			break // belongs to the head; the tail behind it is still short
-		}
-		if chunk.Offset >= o.size-o.tail && len(o.waiting)-forget <= tailChunks {
+	first, _ := slices.BinarySearchFunc(o.waiting, o.head, func(chunk Chunk, head int64) int { return cmp.Compare(chunk.Offset, head) })
+	end := first
+	for _, chunk := range o.waiting[first:] {
+		if chunk.Offset >= o.size-o.tail && len(o.waiting)-end <= tailChunks {
 			break
 		}
 		o.held -= len(chunk.Data) + chunkCost
 		o.floor = chunk.Offset + int64(len(chunk.Data))
-		forget++
+		end++
 	}
-	o.waiting = slices.Delete(o.waiting, 0, forget)
+	o.waiting = slices.Delete(o.waiting, first, end)
 }
 
 // tailPause is how often the tail goes to the store while the run goes on:
