@@ -14,10 +14,23 @@ import (
 func (s *Scheduler) keepLease(ctx context.Context) {
 	tick := time.NewTicker(s.opts.Lease / 3)
 	defer tick.Stop()
+	renewed := time.Now()
+	var trusted time.Time // from when on a lease that has ended says that its node is dead
 	for {
 		now := time.Now()
 		err := s.store.Heartbeat(ctx, s.opts.Node, now.Add(s.opts.Lease))
 		if err == nil {
+			// Where this node could not renew its lease in time, because nobody
+			// could write to the store or the machine slept, no other could
+			// either. They get the time of a lease to do so. Round leaves out
+			// the monotonic clock, which stands still while a machine sleeps.
+			done := time.Now()
+			if done.Round(0).Sub(renewed.Round(0)) > s.opts.Lease/2 {
+				trusted = done.Add(s.opts.Lease)
+			}
+			renewed = done
+		}
+		if err == nil && !now.Before(trusted) {
 			var orphans []Claimed
 			if orphans, err = s.store.Orphans(ctx, "", now, claimBatch); err == nil {
 				err = s.recover(ctx, orphans, "")
