@@ -280,25 +280,40 @@ func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error 
 		return nil
 	}
 	for name, executor := range s.opts.Executors {
-		places := executor.Reserve(claimBatch)
-		if places == 0 {
-			s.noteBacklog()
-			continue
+		// Runs that have waited too long take a place each from those behind
+		// them, and nothing that ends will wake the loop for these; so look again.
+		for again := true; again && ctx.Err() == nil; {
+			var err error
+			if again, err = s.fill(ctx, name, executor, start); err != nil {
+				return err
+			}
 		}
-		taken, err := s.store.TakeQueued(ctx, s.taskNames, name, places, func(job Job, run Run) Run {
-			return s.begin(job, run, time.Now())
-		})
-		if err != nil {
-			executor.Release(places)
-			s.noteBacklog()
-			return err
-		}
-		if len(taken) > 0 {
-			s.noteBacklog() // there may be more, that have to wait for these
-		}
-		executor.Release(places - s.startAll(taken, start))
 	}
 	return nil
+}
+
+// fill starts queued runs where one executor has places. again says that
+// places may be left although runs still wait.
+func (s *Scheduler) fill(ctx context.Context, name string, executor Executor, start func(Job, Run)) (again bool, err error) {
+	places := executor.Reserve(claimBatch)
+	if places == 0 {
+		s.noteBacklog()
+		return false, nil
+	}
+	taken, err := s.store.TakeQueued(ctx, s.taskNames, name, places, func(job Job, run Run) Run {
+		return s.begin(job, run, time.Now())
+	})
+	if err != nil {
+		executor.Release(places)
+		s.noteBacklog()
+		return false, err
+	}
+	if len(taken) > 0 {
+		s.noteBacklog() // there may be more, that have to wait for these
+	}
+	started := s.startAll(taken, start)
+	executor.Release(places - started)
+	return started < len(taken), nil
 }
 
 // begin turns a queued run into a running one of this node, or into a missed
