@@ -175,18 +175,21 @@ func (o *outputReader) load() error {
 	if err != nil {
 		return err
 	}
+	// Sections with no note between them are one stretch of the text: with a
+	// stream left out, a section may be as short as a byte.
 	o.held, o.heldAt = o.held[:0], o.pos
-	end := s.offset + s.size // of the section, in the output
 	for _, chunk := range chunks {
 		skip := max(offset-chunk.Offset, 0)
-		if chunk.Offset > offset || offset >= end || skip >= int64(len(chunk.Data)) {
+		if chunk.Offset > offset || skip >= int64(len(chunk.Data)) {
 			break
 		}
-		data := chunk.Data[skip:]
-		data = data[:min(int64(len(data)), end-offset)]
-		o.held = append(o.held, data...)
-		offset += int64(len(data))
+		if o.stream == "" || chunk.Stream == o.stream {
+			o.held = append(o.held, chunk.Data[skip:]...)
+		}
+		offset = chunk.Offset + int64(len(chunk.Data))
 	}
+	// What came since the survey is not part of the text.
+	o.held = o.held[:min(int64(len(o.held)), o.size-o.pos)]
 	if len(o.held) == 0 {
 		return fmt.Errorf("output at %d has gone meanwhile", offset)
 	}
