@@ -23,8 +23,9 @@ import { Empty, LoadFailed, Placeholder } from "../ui/Notes";
 import { JobStateTag, RunStateTag } from "../ui/State";
 import { Countdown, Instant } from "../ui/Times";
 import { readerZone, span } from "../ui/time";
-import { useJobActions, useRemoving } from "./actions";
+import { useJobActions } from "./actions";
 import { RunBars } from "./RunBars";
+import { useRemoving } from "./removing";
 import { zoneOf } from "./trigger";
 
 export function Component() {
@@ -107,7 +108,7 @@ function NextLine({ job }: { job: Job }) {
   const zone = zoneOf(job.trigger) || readerZone;
   return (
     <p className="second num">
-      <Instant at={job.next_fire_time} zone={zone} /> {zone}
+      <Instant at={job.next_fire_time} zone={zone} named />
     </p>
   );
 }
@@ -184,8 +185,8 @@ function JobFacts({ job }: { job: Job }) {
     [t("job.coalesce"), coalesce],
     [t("editor.instances"), job.max_instances || 1],
     [t("job.version"), job.version],
-    [t("job.created"), <Instant key="created" at={job.created_at} />],
-    [t("job.changed"), <Instant key="changed" at={job.updated_at} />],
+    [t("job.created"), <Instant key="created" at={job.created_at} named />],
+    [t("job.changed"), <Instant key="changed" at={job.updated_at} named />],
   ];
   return (
     <section>

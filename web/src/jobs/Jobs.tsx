@@ -15,8 +15,8 @@ import { Pager, useCursor, useFilters } from "../ui/paging";
 import { SearchInput } from "../ui/SearchInput";
 import { JobStateTag, jobStates, RunStateTag } from "../ui/State";
 import { Countdown, Instant, Relative } from "../ui/Times";
-import { useRemoving } from "./actions";
 import { JobButtons } from "./JobButtons";
+import { useRemoving } from "./removing";
 import { zoneOf } from "./trigger";
 
 const pageSize = 50;

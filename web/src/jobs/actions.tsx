@@ -1,39 +1,16 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Button } from "antd";
-import { useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { api } from "../api/client";
+import { asProblem } from "../api/problem";
 import type { Job } from "../api/types";
 import { noteStarted } from "../runs/useRunList";
 import { problemText } from "../ui/problems";
 import { toast } from "../ui/Toasts";
+import { forgetRemoving, noteRemoving } from "./removing";
 
 const undoFor = 6000;
-
-// Jobs that were deleted a moment ago: hidden here, deleted at the server
-// once the time to undo is over, or when the page is left.
-let removing = new Map<string, number>();
-const listeners = new Set<() => void>();
-
-function changeRemoving(to: Map<string, number>) {
-  removing = to;
-  for (const listener of listeners) listener();
-}
-
-window.addEventListener("pagehide", () => {
-  for (const id of removing.keys()) void api.deleteJob(id, true);
-});
-
-export function useRemoving(): ReadonlyMap<string, number> {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => removing,
-  );
-}
 
 // What one can do with a job. Each says what came of it in a short message.
 export function useJobActions() {
@@ -71,18 +48,13 @@ export function useJobActions() {
           await api.deleteJob(job.id);
           await queries.invalidateQueries({ queryKey: ["jobs"] });
         } catch (error) {
-          failed(error);
+          // Somebody else may have deleted it meanwhile.
+          if (asProblem(error).status !== 404) failed(error);
         }
-        forget();
+        forgetRemoving(job.id);
         refresh();
       };
-      const forget = () => {
-        const left = new Map(removing);
-        left.delete(job.id);
-        changeRemoving(left);
-      };
       const timer = window.setTimeout(finish, undoFor);
-      changeRemoving(new Map(removing).set(job.id, timer));
       const close = toast(
         <>
           {t("jobs.deleted", { name: job.name })}{" "}
@@ -90,9 +62,8 @@ export function useJobActions() {
             type="link"
             size="small"
             onClick={() => {
-              window.clearTimeout(timer);
-              forget();
-              close();
+              callOff();
+              forgetRemoving(job.id);
             }}
           >
             {t("action.undo")}
@@ -101,6 +72,11 @@ export function useJobActions() {
         "done",
         undoFor,
       );
+      const callOff = () => {
+        window.clearTimeout(timer);
+        close();
+      };
+      noteRemoving(job.id, callOff);
     },
   };
 }
