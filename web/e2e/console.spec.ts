@@ -127,8 +127,13 @@ test("what the form lacks is said beside the field", async ({ page, server }) =>
   await page.getByLabel("Expression").fill("0 0 1 1 *");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByText("A job with this id exists already")).toBeVisible();
-  page.on("dialog", (dialog) => void dialog.accept());
   await page.getByRole("link", { name: "Cancel" }).click();
+  await expect(page.getByRole("dialog")).toContainText("not saved");
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await expect(page.getByLabel("Command")).toHaveValue("echo again");
+  await page.getByRole("link", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Leave", exact: true }).click();
   await expect(page).toHaveURL(/\/jobs$/);
 });
 
@@ -234,6 +239,20 @@ test("an edit that somebody else overtook is not saved over theirs unasked", asy
   await expect(page.getByLabel("Command")).toHaveValue("echo crontab");
 });
 
+test("who is signed out while writing loses nothing", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/by-crontab/edit`);
+  await page.getByLabel("Command").fill("echo kept");
+  await page.request.delete(`${server.url}/api/v1/session`);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page.getByText("Sign in in another tab")).toBeVisible();
+  await expect(page.getByLabel("Command")).toHaveValue("echo kept");
+  await expect(await page.request.post(`${server.url}/api/v1/session`, { data: admin })).toBeOK();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await expect(page).toHaveURL(/\/jobs\/by-crontab$/);
+  await expect(page.locator("pre")).toHaveText("echo kept");
+});
+
 test("run now and stop", async ({ page, server }) => {
   await signIn(page, server.url);
   await newJob(page, server.url, "long", "echo begun; sleep 300", "Crontab");
@@ -263,11 +282,72 @@ test("jobs, runs and output are there after a restart", async ({ page, server })
   await expect(page.getByRole("log")).toContainText("begun");
 });
 
-test("signing out", async ({ page, server }) => {
+test("output is taken up where it broke off when the server was killed", async ({ page, server }) => {
   await signIn(page, server.url);
+  const api = `${server.url}/api/v1`;
+  const job = {
+    id: "endless",
+    task: { type: "shell", command: "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done" },
+    trigger: { type: "crontab", expression: "0 0 1 1 *" },
+  };
+  await expect(await page.request.post(`${api}/jobs`, { data: job })).toBeOK();
+  const run = await (await page.request.post(`${api}/jobs/endless/run`)).json();
+  await page.goto(`${server.url}/runs/${run.id}`);
+  await expect(page.getByRole("log")).toContainText("line 50");
+  await server.kill();
+  await expect(page.getByText("The connection broke")).toBeVisible();
+  await server.start();
+  await expect(page.locator(".banner")).toContainText("Lost", { timeout: 20_000 });
+  await expect(page.getByText("The connection broke")).toBeHidden();
+  const kept = await (await page.request.get(`${api}/runs/${run.id}/output`)).text();
+  await expect(page.locator(".line")).toHaveCount(kept.trimEnd().split("\n").length);
+  const shown = await page.locator(".line-text").evaluateAll((lines) => lines.map((l) => l.textContent));
+  expect(shown).toEqual(shown.map((_, i) => `line ${i + 1}`));
+});
+
+test("a long list goes page by page, and a filter leads back to the first", async ({ page, server }) => {
+  await signIn(page, server.url);
+  for (let i = 1; i <= 130; i++) {
+    const data = {
+      id: `bulk-${String(i).padStart(3, "0")}`,
+      tags: ["bulk"],
+      task: { type: "shell", command: "true" },
+      trigger: { type: "crontab", expression: "0 0 1 1 *" },
+    };
+    await expect(await page.request.post(`${server.url}/api/v1/jobs`, { data })).toBeOK();
+  }
+  await page.goto(`${server.url}/jobs?tag=bulk&sort=name`);
+  const first = page.locator("tbody tr").first();
+  const next = page.getByRole("button", { name: "Next page" });
+  await next.click();
+  await expect(first).toContainText("bulk-051");
+  await expect(page.getByText("51–100")).toBeVisible();
+  await next.click();
+  await expect(page.getByText("101–130")).toBeVisible();
+  await expect(next).toHaveCount(0);
+  await expect(page.locator("main")).toBeFocused();
+  await first.getByRole("link", { name: "bulk-101" }).click();
+  await page.goBack();
+  await expect(page.getByText("101–130")).toBeVisible();
+  await page.reload();
+  await page.getByRole("button", { name: "Previous page" }).click();
+  await expect(first).toContainText("bulk-051");
+  await page.getByRole("textbox", { name: "Search name" }).fill("bulk-1");
+  await expect(first).toContainText("bulk-100");
+  await expect(page).toHaveURL(`${server.url}/jobs?tag=bulk&sort=name&search=bulk-1`);
+});
+
+test("signing out carries out what waits to be undone", async ({ page, server }) => {
+  await signIn(page, server.url);
+  await page.goto(`${server.url}/jobs/endless`);
+  await page.getByRole("button", { name: "Delete" }).click();
+  await expect(page.getByText("Deleted endless")).toBeVisible();
   await page.getByRole("button", { name: "Account" }).click();
   await page.getByRole("menuitem", { name: "Sign out" }).click();
   await expect(page).toHaveURL(/\/login$/);
+  await expect(page.getByText("Deleted endless")).toBeHidden();
   await page.goto(`${server.url}/jobs`);
   await expect(page).toHaveURL(/\/login$/);
+  await signIn(page, server.url);
+  expect((await page.request.get(`${server.url}/api/v1/jobs/endless`)).status()).toBe(404);
 });

@@ -54,11 +54,21 @@ export class Server {
   }
 
   async stop() {
-    if (!this.process || this.process.exitCode !== null) return;
+    if (!this.process || this.process.exitCode !== null || this.process.signalCode) return;
     this.stopped = true;
     this.process.removeAllListeners("exit");
     const ended = once(this.process, "exit");
     this.process.kill("SIGTERM");
+    await ended;
+  }
+
+  // As a crash would: without a word to anybody.
+  async kill() {
+    if (!this.process) return;
+    this.stopped = true;
+    this.process.removeAllListeners("exit");
+    const ended = once(this.process, "exit");
+    this.process.kill("SIGKILL");
     await ended;
   }
 

@@ -1,18 +1,19 @@
-import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { asProblem } from "./api/problem";
 
 // Lists and pages are read again this often while they are visible.
 export const refreshEvery = 2500;
 
+// Signed out meanwhile: the frame asks for the session and leads to sign-in.
+function onError(error: unknown) {
+  if (asProblem(error).status === 401) void queries.invalidateQueries({ queryKey: ["session"] });
+}
+
 export const queries: QueryClient = new QueryClient({
   queryCache: new QueryCache({
-    onError(error, query) {
-      // Signed out meanwhile: the frame asks for the session and leads to sign-in.
-      if (asProblem(error).status === 401 && query.queryKey[0] !== "session") {
-        void queries.invalidateQueries({ queryKey: ["session"] });
-      }
-    },
+    onError: (error, query) => query.queryKey[0] !== "session" && onError(error),
   }),
+  mutationCache: new MutationCache({ onError }),
   defaultOptions: {
     queries: {
       // An answer that says no will say it again.

@@ -2,13 +2,17 @@ import { Button } from "antd";
 import { useTranslation } from "react-i18next";
 import { Link, useRouteError } from "react-router";
 import { Empty } from "../ui/Notes";
+import { Title } from "./title";
 
 export function NotFound() {
   const { t } = useTranslation();
   return (
-    <Empty title={t("error.notFound")} hint={t("error.notFoundHint")}>
-      <Link to="/jobs">{t("error.home")}</Link>
-    </Empty>
+    <>
+      <Title text={t("error.notFound")} />
+      <Empty title={t("error.notFound")} hint={t("error.notFoundHint")}>
+        <Link to="/jobs">{t("error.home")}</Link>
+      </Empty>
+    </>
   );
 }
 

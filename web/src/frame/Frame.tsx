@@ -15,10 +15,11 @@ import { Link, Navigate, NavLink, Outlet, useLocation, useNavigate } from "react
 import { api } from "../api/client";
 import { useLostSince } from "../api/connection";
 import { asProblem } from "../api/problem";
+import { removeNow } from "../jobs/removing";
 import { setPreferences, usePreferences } from "../preferences";
 import { instant } from "../ui/time";
 import { LanguageSwitch, ThemeSwitch } from "./Switches";
-import { useSession } from "./session";
+import { hasUnsaved, useSession } from "./session";
 
 export function Component() {
   const { t } = useTranslation();
@@ -27,7 +28,8 @@ export function Component() {
   const location = useLocation();
   useSearchKey();
 
-  if (session.error && asProblem(session.error).status === 401) {
+  const signedOut = session.error !== null && asProblem(session.error).status === 401;
+  if (signedOut && !hasUnsaved()) {
     const next = location.pathname + location.search;
     return (
       <Navigate
@@ -69,19 +71,27 @@ export function Component() {
         <UserMenu />
       </header>
       <main id="content" className="content" tabIndex={-1}>
-        <Notices />
+        <Notices signedOut={signedOut} />
         <Outlet />
       </main>
     </div>
   );
 }
 
-function Notices() {
+function Notices({ signedOut }: { signedOut: boolean }) {
   const { t } = useTranslation();
   const lostSince = useLostSince();
   const system = useQuery({ queryKey: ["system"], queryFn: () => api.system(), refetchInterval: 15_000 });
   return (
     <div role="status">
+      {signedOut && (
+        <p className="notice">
+          {t("frame.signedOut")}{" "}
+          <a href="/login" target="_blank" rel="noreferrer">
+            {t("account.signIn")}
+          </a>
+        </p>
+      )}
       {lostSince > 0 && <p className="notice">{t("frame.reconnecting", { time: instant(lostSince) })}</p>}
       {lostSince === 0 && system.data?.healthy === false && (
         <p className="notice">{t("frame.unhealthy", { problem: system.data.problem })}</p>
@@ -139,6 +149,7 @@ function UserMenu() {
   const queries = useQueryClient();
   const user = session.data?.user;
   const signOut = async () => {
+    await removeNow();
     await api.signOut().catch(() => undefined);
     queries.clear();
     await navigate("/login");

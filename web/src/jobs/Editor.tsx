@@ -1,6 +1,6 @@
 import { DeleteOutlined, DownOutlined, PlusOutlined, RightOutlined } from "@ant-design/icons";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Alert, Button, Checkbox, Input, InputNumber, Select } from "antd";
+import { Alert, Button, Checkbox, Input, InputNumber, Modal, Select } from "antd";
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useBlocker, useNavigate, useParams } from "react-router";
@@ -8,15 +8,17 @@ import { api } from "../api/client";
 import { serverNow } from "../api/connection";
 import { asProblem, type Problem } from "../api/problem";
 import type { Job } from "../api/types";
+import { noteUnsaved } from "../frame/session";
 import { Title } from "../frame/title";
 import { DurationInput } from "../ui/DurationInput";
+import { seconds } from "../ui/duration";
 import { Field, FieldGroup } from "../ui/Field";
 import { LinkButton } from "../ui/LinkButton";
 import { Empty, LoadFailed, Placeholder } from "../ui/Notes";
 import { problemText } from "../ui/problems";
 import { Countdown } from "../ui/Times";
 import { toast } from "../ui/Toasts";
-import { readerZone } from "../ui/time";
+import { readerZone, span } from "../ui/time";
 import { emptyForm, fieldErrors, type JobForm, readJob, writeJob } from "./form";
 import { PreviewPanel } from "./Preview";
 import { TriggerFields } from "./TriggerFields";
@@ -118,16 +120,16 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const previewErrors = preview.problem ? fieldErrors(preview.problem.errors, t) : {};
   const errors = { ...previewErrors, ...serverErrors, ...own };
   const dirty = form !== first;
+  const rulesShown = rules || ruleFields.some((field) => errors[field]);
 
   const blocker = useBlocker(
     ({ currentLocation, nextLocation }) =>
       dirty && !saved.current && currentLocation.pathname !== nextLocation.pathname,
   );
   useEffect(() => {
-    if (blocker.state !== "blocked") return;
-    if (window.confirm(t("editor.leave"))) blocker.proceed();
-    else blocker.reset();
-  }, [blocker, t]);
+    noteUnsaved(dirty);
+    return () => noteUnsaved(false);
+  }, [dirty]);
   useEffect(() => {
     if (!dirty) return;
     const ask = (event: BeforeUnloadEvent) => !saved.current && event.preventDefault();
@@ -153,94 +155,117 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const shownInFields = Object.keys(serverErrors).some((key) => key !== "");
 
   return (
-    <form className="editor" onSubmit={submit} onKeyDown={onKey} noValidate ref={element}>
-      <div className="editor-form">
-        {stale && (
-          <Alert
-            type="warning"
-            showIcon
-            role="alert"
-            title={t("editor.conflictTitle")}
-            description={t("editor.conflictHint")}
-            action={
-              <span className="stack">
-                <Button size="small" onClick={reload}>
-                  {t("editor.loadTheirs")}
-                </Button>
-                <Button
-                  size="small"
-                  danger
-                  onClick={async () => {
-                    const now = await api.job(job?.id ?? "");
-                    setVersion(now.version);
-                    save.mutate(now.version);
-                  }}
-                >
-                  {t("editor.saveMine")}
-                </Button>
-              </span>
-            }
-          />
-        )}
-        {problem && !stale && (
-          <Alert
-            type="error"
-            showIcon
-            role="alert"
-            title={shownInFields ? t("editor.notSaved") : problemText(problem, t)}
-          />
-        )}
-        <What form={form} change={change} errors={errors} fixed={Boolean(job)} />
-        <section>
-          <h2>{t("editor.when")}</h2>
-          <TriggerFields
-            form={form.trigger}
-            change={(to) => change({ trigger: { ...form.trigger, ...to } })}
-            errors={errors}
-            zones={zones.data?.items ?? []}
-            serverZone={serverZone}
-          />
-        </section>
-        <section>
-          <h2>
-            <button type="button" className="folded" aria-expanded={rules} onClick={() => setRules(!rules)}>
-              {rules ? <DownOutlined aria-hidden /> : <RightOutlined aria-hidden />} {t("editor.rules")}
-              {!rules && <span className="folded-summary">{rulesInWords(form, t)}</span>}
-            </button>
-          </h2>
-          {rules && <Rules form={form} change={change} errors={errors} />}
-        </section>
-      </div>
-      <div className="editor-side">
-        <PreviewPanel
-          preview={preview.data}
-          waiting={preview.waiting}
-          zone={form.trigger.timezone || serverZone}
-          problem={preview.problem ? problemInWords(preview.problem, t) : undefined}
-        />
-      </div>
-      <div className="editor-save">
-        <span className="editor-next">
-          {preview.data?.fires[0] && !preview.problem && (
-            <>
-              <span className="cut">{preview.data.description}</span>
-              <span className="cut second">
-                <Countdown at={preview.data.fires[0].time} />
-              </span>
-            </>
+    <>
+      <Modal
+        open={blocker.state === "blocked"}
+        title={t("editor.leaveTitle")}
+        okText={t("editor.leave")}
+        okButtonProps={{ danger: true }}
+        cancelText={t("editor.stay")}
+        onOk={() => blocker.proceed?.()}
+        onCancel={() => blocker.reset?.()}
+        width={420}
+      >
+        {t("editor.leaveHint")}
+      </Modal>
+      <form className="editor" onSubmit={submit} onKeyDown={onKey} noValidate ref={element}>
+        <div className="editor-form">
+          {stale && (
+            <Alert
+              type="warning"
+              showIcon
+              role="alert"
+              title={t("editor.conflictTitle")}
+              description={t("editor.conflictHint")}
+              action={
+                <span className="stack">
+                  <Button size="small" onClick={reload}>
+                    {t("editor.loadTheirs")}
+                  </Button>
+                  <Button
+                    size="small"
+                    danger
+                    onClick={async () => {
+                      const now = await api.job(job?.id ?? "").catch(() => undefined);
+                      if (now) setVersion(now.version);
+                      save.mutate(now?.version ?? version);
+                    }}
+                  >
+                    {t("editor.saveMine")}
+                  </Button>
+                </span>
+              }
+            />
           )}
-        </span>
-        <kbd className="editor-key">{t("editor.shortcut")}</kbd>
-        <LinkButton to={job ? `/jobs/${encodeURIComponent(job.id)}` : "/jobs"}>
-          {t("action.cancel")}
-        </LinkButton>
-        <Button type="primary" htmlType="submit" loading={save.isPending}>
-          {t("action.save")}
-        </Button>
-      </div>
-    </form>
+          {problem && !stale && (
+            <Alert
+              type="error"
+              showIcon
+              role="alert"
+              title={shownInFields ? t("editor.notSaved") : problemText(problem, t)}
+            />
+          )}
+          <What form={form} change={change} errors={errors} fixed={Boolean(job)} />
+          <section>
+            <h2>{t("editor.when")}</h2>
+            <TriggerFields
+              form={form.trigger}
+              change={(to) => change({ trigger: { ...form.trigger, ...to } })}
+              errors={errors}
+              zones={zones.data?.items ?? []}
+              serverZone={serverZone}
+            />
+          </section>
+          <section>
+            <h2>
+              <button
+                type="button"
+                className="folded"
+                aria-expanded={rulesShown}
+                onClick={() => setRules(!rulesShown)}
+              >
+                {rulesShown ? <DownOutlined aria-hidden /> : <RightOutlined aria-hidden />}{" "}
+                {t("editor.rules")}
+                {!rulesShown && <span className="folded-summary">{rulesInWords(form, t)}</span>}
+              </button>
+            </h2>
+            {rulesShown && <Rules form={form} change={change} errors={errors} />}
+          </section>
+        </div>
+        <div className="editor-side">
+          <PreviewPanel
+            preview={preview.data}
+            waiting={preview.waiting}
+            zone={form.trigger.timezone || serverZone}
+            problem={preview.problem ? problemInWords(preview.problem, t) : undefined}
+          />
+        </div>
+        <div className="editor-save">
+          <span className="editor-next">
+            {preview.data?.fires[0] && !preview.problem && (
+              <>
+                <span className="cut">{preview.data.description}</span>
+                <span className="cut second">
+                  <Countdown at={preview.data.fires[0].time} />
+                </span>
+              </>
+            )}
+          </span>
+          <kbd className="editor-key">{t("editor.shortcut")}</kbd>
+          <LinkButton to={job ? `/jobs/${encodeURIComponent(job.id)}` : "/jobs"}>
+            {t("action.cancel")}
+          </LinkButton>
+          <Button type="primary" htmlType="submit" loading={save.isPending}>
+            {t("action.save")}
+          </Button>
+        </div>
+      </form>
+    </>
   );
 }
+
+// What the folded part of the form holds: an error there unfolds it.
+const ruleFields = ["timeout", "max_instances", "misfire_grace", "coalesce"];
 
 // The first thing that is wrong, with the name of its cron field, whose input
 // may be out of sight.
@@ -465,14 +490,15 @@ function Rules({ form, change, errors }: Part) {
 }
 
 function rulesInWords(form: JobForm, t: Translate): string {
+  const words = (duration: string) => span((seconds(duration) ?? 0) * 1000, t);
   return t("editor.rulesSummary", {
-    timeout: form.timeout || t("editor.timeoutDefault"),
+    timeout: form.timeout ? words(form.timeout) : t("editor.timeoutDefault"),
     grace:
       form.grace === "default"
         ? t("editor.graceDefault")
         : form.grace === "unlimited"
           ? t("editor.graceUnlimited")
-          : `${t("editor.graceOwn")} ${form.graceOwn}`,
+          : `${t("editor.graceOwn")} ${form.graceOwn ? words(form.graceOwn) : "…"}`,
     coalesce: t(
       form.coalesce === "all"
         ? "editor.coalesceAll"
@@ -489,6 +515,12 @@ function ownErrors(form: JobForm, checked: boolean, t: Translate): Record<string
   const errors: Record<string, string> = {};
   if (!checked) return errors;
   if (form.command.trim() === "") errors["task.command"] = t("editor.commandNeeded");
+  const names = form.environment.map((v) => v.name.trim());
+  if (form.environment.some((v) => v.name.trim() === "" && v.value !== ""))
+    errors["task.environment"] = t("editor.variableNeeded");
+  const twice = names.find((name, i) => name !== "" && names.indexOf(name) !== i);
+  if (twice) errors["task.environment"] = t("editor.variableTwice", { name: twice });
+  if (form.grace === "own" && !form.graceOwn) errors.misfire_grace = t("editor.graceNeeded");
   if (!writeTrigger(form.trigger)) {
     if (form.trigger.kind === "date") errors["trigger.run_date"] = t("editor.runDateNeeded");
     if (form.trigger.kind === "interval") errors["trigger.weeks"] = t("editor.intervalNeeded");

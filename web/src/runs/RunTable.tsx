@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import type { Run } from "../api/types";
 import { RunStateTag } from "../ui/State";
 import { Instant, Relative, Since } from "../ui/Times";
-import { instant, span } from "../ui/time";
+import { instant, readerZone, span } from "../ui/time";
 import { originText, reasonText } from "./reason";
 
 export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolean; busy: boolean }) {
@@ -21,7 +21,7 @@ export function RunTable({ runs, withJob, busy }: { runs: Run[]; withJob: boolea
           </th>
           {withJob && <th scope="col">{t("runs.job")}</th>}
           <th scope="col" className="c-time">
-            {t("runs.fireTime")}
+            {t("runs.fireTime")} <span className="muted">{readerZone}</span>
           </th>
           <th scope="col" className="c-num">
             {t("runs.took")}

@@ -24,10 +24,13 @@ export function Countdown({ at }: { at: string }) {
   );
 }
 
-export function Instant({ at, zone, short }: { at: string; zone?: string; short?: boolean }) {
+// The instant itself, in the reader's zone if none is given; named with that zone.
+export function Instant(props: { at: string; zone?: string; short?: boolean; named?: boolean }) {
+  const { at, zone, short, named } = props;
   return (
     <time dateTime={at} title={full(at, zone)} className="num">
       {short ? shortInstant(at, zone) : instant(at, zone)}
+      {named && ` ${zone ?? readerZone}`}
     </time>
   );
 }
