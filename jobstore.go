@@ -79,7 +79,8 @@ type JobStore interface {
 	LastRuns(ctx context.Context, jobIDs []string) (map[string]Run, error)
 	// Output returns the kept chunks of a run that reach beyond the offset,
 	// in order: as many as fit in limit bytes, but one at least. The first
-	// may begin before the offset. ErrRunNotFound.
+	// may begin before the offset. A store may return fewer, so that only an
+	// empty list means that there are no more. ErrRunNotFound.
 	Output(ctx context.Context, runID string, offset int64, limit int) ([]Chunk, error)
 
 	// Heartbeat renews a node's lease until the given instant.

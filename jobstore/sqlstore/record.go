@@ -132,6 +132,10 @@ func (s *Store) Output(ctx context.Context, runID string, offset int64, limit in
 	return chunks, nil
 }
 
+// maxChunks is how many chunks one call of Output returns at most: of a run
+// that changed streams at every byte, each takes far more memory than its data.
+const maxChunks = 4096
+
 func (s *Store) readOutput(ctx context.Context, runID string, offset int64, limit int) ([]jobcenter.Chunk, error) {
 	rows, err := s.output.QueryContext(ctx, runID, offset)
 	if err != nil {
@@ -147,7 +151,7 @@ func (s *Store) readOutput(ctx context.Context, runID string, offset int64, limi
 			return nil, err
 		}
 		size += len(chunk.Data)
-		if size > limit && len(chunks) > 0 {
+		if size > limit && len(chunks) > 0 || len(chunks) == maxChunks {
 			break
 		}
 		chunk.At = time.UnixMicro(at).UTC()
