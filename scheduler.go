@@ -60,6 +60,7 @@ type Scheduler struct {
 	mu       sync.Mutex
 	started  bool
 	loopErr  error                 // why the last pass of the loop failed; nil when it did not
+	asked    time.Time             // when the loop turned to the store; zero while it does not wait for it
 	storeErr error                 // the same of the recorder
 	backlog  bool                  // queued rows may be waiting in the store
 	running  map[string]*execution // by run id
@@ -145,7 +146,22 @@ func (s *Scheduler) Health() error {
 	if !s.started {
 		return errors.New("jobcenter: the scheduler is not running")
 	}
-	return errors.Join(s.loopErr, s.storeErr)
+	var slow error
+	if waited := time.Since(s.asked); !s.asked.IsZero() && waited > storePatience {
+		slow = fmt.Errorf("jobcenter: the store has not answered for %s", waited.Round(time.Second))
+	}
+	return errors.Join(s.loopErr, s.storeErr, slow)
+}
+
+// storePatience is how long the store may take for due jobs until the
+// scheduler no longer calls itself healthy.
+const storePatience = 5 * time.Second
+
+// noteAsked notes when the loop turned to the store; zero: it is done.
+func (s *Scheduler) noteAsked(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = at
 }
 
 // Run fires due jobs until ctx ends, then stops claiming, waits for the runs
@@ -249,7 +265,9 @@ func (s *Scheduler) queued() {
 // pass takes queued runs, then claims due jobs, until nothing is left to take.
 // It returns the next fire time, zero if there is none.
 func (s *Scheduler) pass(ctx context.Context, start func(Job, Run)) (time.Time, error) {
+	defer s.noteAsked(time.Time{})
 	for ctx.Err() == nil {
+		s.noteAsked(time.Now())
 		if err := s.takeQueued(ctx, start); err != nil {
 			return time.Time{}, err
 		}
