@@ -264,7 +264,8 @@ export const en = {
     moreFields: "Year, week and second",
   },
   job: {
-    lastRuns: "Last {{n}} runs",
+    lastRuns_one: "Last run",
+    lastRuns_other: "Last {{count}} runs",
     noRuns: "It has not run yet",
     noRunsHint: "It will by itself at its next fire time, or run it now.",
     runs: "Runs",

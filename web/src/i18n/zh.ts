@@ -262,7 +262,7 @@ export const zh: Shape<typeof en> = {
     moreFields: "年、周和秒",
   },
   job: {
-    lastRuns: "最近 {{n}} 次执行",
+    lastRuns_other: "最近 {{count}} 次执行",
     noRuns: "尚未运行过",
     noRunsHint: "到下次触发时间会自动运行，也可以现在运行。",
     runs: "执行记录",

@@ -161,6 +161,8 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
         title={t("editor.leaveTitle")}
         okText={t("editor.leave")}
         okButtonProps={{ danger: true }}
+        cancelButtonProps={{ autoFocus: true }}
+        closable={false}
         cancelText={t("editor.stay")}
         onOk={() => blocker.proceed?.()}
         onCancel={() => blocker.reset?.()}

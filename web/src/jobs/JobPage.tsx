@@ -108,7 +108,7 @@ function NextLine({ job }: { job: Job }) {
   const zone = zoneOf(job.trigger) || readerZone;
   return (
     <p className="second num">
-      <Instant at={job.next_fire_time} zone={zone} named />
+      <Instant at={job.next_fire_time} zone={zone} /> {zone}
     </p>
   );
 }
@@ -171,7 +171,7 @@ function JobFacts({ job }: { job: Job }) {
   );
   const variables = Object.entries(job.task.environment ?? {}).map(([name, value]) => `${name}=${value}`);
   const environment =
-    variables.length > 0 ? <span className="mono">{variables.join(" ")}</span> : t("job.nothing");
+    variables.length > 0 ? <span className="mono lines">{variables.join("\n")}</span> : t("job.nothing");
   const directory = job.task.directory ? (
     <span className="mono">{job.task.directory}</span>
   ) : (
@@ -185,8 +185,8 @@ function JobFacts({ job }: { job: Job }) {
     [t("job.coalesce"), coalesce],
     [t("editor.instances"), job.max_instances || 1],
     [t("job.version"), job.version],
-    [t("job.created"), <Instant key="created" at={job.created_at} named />],
-    [t("job.changed"), <Instant key="changed" at={job.updated_at} named />],
+    [t("job.created"), <Instant key="created" at={job.created_at} offset />],
+    [t("job.changed"), <Instant key="changed" at={job.updated_at} offset />],
   ];
   return (
     <section>

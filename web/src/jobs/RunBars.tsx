@@ -27,7 +27,7 @@ export function RunBars({ job }: { job: string }) {
   };
   return (
     <div className="job-bars">
-      <h2>{t("job.lastRuns", { n: items.length || count })}</h2>
+      <h2>{t("job.lastRuns", { count: items.length || count })}</h2>
       <ol className="bars" style={{ gridTemplateColumns: `repeat(${count}, 1fr)` }}>
         {Array.from({ length: count - items.length }, (_, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the empty places are all alike

@@ -134,11 +134,11 @@ function Facts({ run }: { run: Run }) {
     ],
     [t(run.state === "running" ? "run.runningFor" : "run.took"), took],
     [t("run.exitCode"), run.exit_code ?? none],
-    [t("run.fireTime"), <Instant key="fire" at={run.fire_time} named />],
+    [t("run.fireTime"), <Instant key="fire" at={run.fire_time} offset />],
     [t("run.late"), run.started_at && run.lateness_ms != null ? span(run.lateness_ms, t) : none],
     [t("run.origin"), run.actor ? `${originText(run, t)} · ${run.actor}` : originText(run, t)],
-    [t("run.started"), run.started_at ? <Instant key="started" at={run.started_at} /> : none],
-    [t("run.ended"), run.ended_at ? <Instant key="ended" at={run.ended_at} /> : none],
+    [t("run.started"), run.started_at ? <Instant key="started" at={run.started_at} offset /> : none],
+    [t("run.ended"), run.ended_at ? <Instant key="ended" at={run.ended_at} offset /> : none],
     [
       t("run.size"),
       active(run)

@@ -24,13 +24,13 @@ export function Countdown({ at }: { at: string }) {
   );
 }
 
-// The instant itself, in the reader's zone if none is given; named with that zone.
-export function Instant(props: { at: string; zone?: string; short?: boolean; named?: boolean }) {
-  const { at, zone, short, named } = props;
+// The instant itself, in the reader's zone if none is given; on request with its offset.
+export function Instant(props: { at: string; zone?: string; short?: boolean; offset?: boolean }) {
+  const { at, zone, short, offset } = props;
   return (
     <time dateTime={at} title={full(at, zone)} className="num">
       {short ? shortInstant(at, zone) : instant(at, zone)}
-      {named && ` ${zone ?? readerZone}`}
+      {offset && ` ${zoneOffset(zone ?? readerZone, Date.parse(at)).replace(/^UTC(?=.)/, "")}`}
     </time>
   );
 }
