@@ -317,8 +317,9 @@ func (s *Scheduler) RunNow(ctx context.Context, id string, origin Origin, actor 
 		if err != nil {
 			return Run{}, err
 		}
-		// A fire time that has its row already is not given a second one.
-		if _, err := s.store.Run(ctx, run.ID); !errors.Is(err, ErrRunNotFound) {
+		// A fire time that has its row already is not given a second one. If
+		// it was given, the run has begun, whoever has stopped waiting for it.
+		if _, err := s.store.Run(context.WithoutCancel(ctx), run.ID); !errors.Is(err, ErrRunNotFound) {
 			return run, err
 		}
 	}

@@ -54,3 +54,25 @@ func TestRunsThatWaitedTooLongHoldUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// leaving is a store whose caller stops waiting just when a run was queued.
+type leaving struct {
+	jobcenter.JobStore
+	leave context.CancelFunc
+}
+
+func (l *leaving) UpdateJob(ctx context.Context, id string, change func(jobcenter.Job, int) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
+	defer l.leave()
+	return l.JobStore.UpdateJob(ctx, id, change)
+}
+
+func TestRunNowThatQueuedARunSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	b := start(t, jobcenter.Options{Store: &leaving{jobcenter.NewMemoryStore(0), leave}}, nothing)
+	b.add(jobcenter.Job{ID: "j", Trigger: never(t)})
+	run, err := b.RunNow(ctx, "j", jobcenter.OriginManual, "")
+	if err != nil || b.only("j").ID != run.ID {
+		t.Errorf("run = %+v, %v, want the one that was queued", run, err)
+	}
+}
