@@ -16,6 +16,11 @@ export function SearchInput({
 }) {
   const [text, setText] = useState(value);
   const composing = useRef(false);
+  // Another filter may change while typing rests: the search must join it, not undo it.
+  const latest = useRef(onChange);
+  useEffect(() => {
+    latest.current = onChange;
+  });
   const timer = useRef(0);
   const field = useRef<InputRef>(null);
   const wanted = (useLocation().state as { focusSearch?: boolean } | null)?.focusSearch;
@@ -37,7 +42,7 @@ export function SearchInput({
       const search = to.trim();
       if (search === told.current) return;
       told.current = search;
-      onChange(search);
+      latest.current(search);
     }, after);
   };
   return (
