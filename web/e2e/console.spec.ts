@@ -248,7 +248,7 @@ test("who is signed out while writing loses nothing", async ({ page, server }) =
   await expect(page.getByText("Sign in in another tab")).toBeVisible();
   await expect(page.getByLabel("Command")).toHaveValue("echo kept");
   await expect(await page.request.post(`${server.url}/api/v1/session`, { data: admin })).toBeOK();
-  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByRole("button", { name: /Save$/ }).click(); // its spinner may linger unseen
   await expect(page).toHaveURL(/\/jobs\/by-crontab$/);
   await expect(page.locator("pre")).toHaveText("echo kept");
 });
@@ -327,6 +327,7 @@ test("a long list goes page by page, and a filter leads back to the first", asyn
   await expect(next).toHaveCount(0);
   await expect(page.locator("main")).toBeFocused();
   await first.getByRole("link", { name: "bulk-101" }).click();
+  await expect(page.getByRole("heading", { name: "bulk-101", level: 1 })).toBeVisible();
   await page.goBack();
   await expect(page.getByText("101–130")).toBeVisible();
   await page.reload();

@@ -102,6 +102,8 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
       saved.current = true;
       queries.setQueryData(["job", stored.id, i18n.language], stored);
       void queries.invalidateQueries({ queryKey: ["jobs"] });
+      // Signed in again elsewhere: the frame must know before nothing is unsaved.
+      if (queries.getQueryState(["session"])?.error) await queries.refetchQueries({ queryKey: ["session"] });
       toast(t(job ? "editor.saved" : "editor.created", { name: stored.name }));
       await navigate(`/jobs/${encodeURIComponent(stored.id)}`);
     },

@@ -1,5 +1,6 @@
 import { ConfigProvider, theme } from "antd";
 import type { Locale } from "antd/es/locale";
+import enUS from "antd/es/locale/en_US";
 import { type ReactNode, useEffect, useState } from "react";
 import { usePreferences, useTheme } from "../preferences";
 
@@ -9,7 +10,9 @@ const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)").matc
 export function Look({ children }: { children: ReactNode }) {
   const { language } = usePreferences();
   const dark = useTheme() === "dark";
-  const [locale, setLocale] = useState<Locale>();
+  // Never without one: the provider would mount all anew when it comes, and what
+  // was typed until then would be lost. This one is in the bundle anyway.
+  const [locale, setLocale] = useState<Locale>(enUS);
   useEffect(() => {
     let current = true;
     const load = language === "zh" ? import("antd/es/locale/zh_CN") : import("antd/es/locale/en_GB");
