@@ -2,6 +2,7 @@ package jobcenter
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,10 +107,10 @@ const (
 
 // checked returns the job with its defaults filled in, or a *FieldError.
 func (s *Scheduler) checked(job Job) (Job, error) {
-	job.Name = cmpOr(job.Name, job.ID)
-	job.Executor = cmpOr(job.Executor, DefaultExecutor)
-	job.Coalesce = cmpOr(job.Coalesce, CoalesceLatest)
-	job.Overlap = cmpOr(job.Overlap, OverlapSkip)
+	job.Name = cmp.Or(job.Name, job.ID)
+	job.Executor = cmp.Or(job.Executor, DefaultExecutor)
+	job.Coalesce = cmp.Or(job.Coalesce, CoalesceLatest)
+	job.Overlap = cmp.Or(job.Overlap, OverlapSkip)
 	if job.MaxInstances == 0 {
 		job.MaxInstances = 1
 	}
@@ -165,13 +166,6 @@ func (s *Scheduler) checked(job Job) (Job, error) {
 		}
 	}
 	return job, nil
-}
-
-func cmpOr[T ~string](value, fallback T) T {
-	if value == "" {
-		return fallback
-	}
-	return value
 }
 
 func printable(text string) bool {

@@ -1,6 +1,7 @@
 package jobcenter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,30 +96,13 @@ func New(opts Options) (*Scheduler, error) {
 	if opts.Node == "" {
 		opts.Node = newID(time.Now())
 	}
-	for _, option := range []struct {
-		name     string
-		value    *time.Duration
-		fallback time.Duration
-	}{
-		{"PollInterval", &opts.PollInterval, time.Second},
-		{"Lease", &opts.Lease, 15 * time.Second},
-	} {
-		if *option.value < 0 {
-			return nil, fmt.Errorf("jobcenter: %s is %s, must not be negative", option.name, *option.value)
-		}
-		if *option.value == 0 {
-			*option.value = option.fallback
-		}
+	if opts.PollInterval < 0 || opts.Lease < 0 || opts.OutputLimit < 0 {
+		return nil, fmt.Errorf("jobcenter: PollInterval %s, Lease %s, OutputLimit %d: must not be negative", opts.PollInterval, opts.Lease, opts.OutputLimit)
 	}
-	if opts.StopGrace == 0 {
-		opts.StopGrace = 30 * time.Second
-	}
-	if opts.OutputLimit < 0 {
-		return nil, fmt.Errorf("jobcenter: OutputLimit is %d, must not be negative", opts.OutputLimit)
-	}
-	if opts.OutputLimit == 0 {
-		opts.OutputLimit = 10 << 20
-	}
+	opts.PollInterval = cmp.Or(opts.PollInterval, time.Second)
+	opts.Lease = cmp.Or(opts.Lease, 15*time.Second)
+	opts.StopGrace = cmp.Or(opts.StopGrace, 30*time.Second)
+	opts.OutputLimit = cmp.Or(opts.OutputLimit, 10<<20)
 	s := &Scheduler{
 		opts:      opts,
 		store:     opts.Store,
