@@ -55,7 +55,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(expr, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := trigger.NewCrontab(expr, trigger.CrontabOptions{}); err != nil {
+				if _, err := trigger.NewCrontab(expr, trigger.Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -9,10 +9,9 @@ import (
 // Cron fires at the times whose date and time of day match a set of fields,
 // with the meaning that APScheduler gives them.
 type Cron struct {
+	base
 	plan   plan
-	fields [8]string // in the order of cronKeys
-	zone   *time.Location
-	bounds
+	fields [8]string // in the order of cronFields
 }
 
 // CronSpec holds the fields of a [Cron]. All that are given must match: a
@@ -44,11 +43,6 @@ type CronSpec struct {
 	Hour      string // 0-23
 	Minute    string // 0-59
 	Second    string // 0-59
-	// Zone is the time zone of the fields. Nil means UTC.
-	Zone *time.Location
-	// Start and End are the first and the last instant at which the trigger
-	// may fire. Zero means none.
-	Start, End time.Time
 }
 
 // The fields of a cron plan, from the most significant on.
@@ -77,27 +71,37 @@ func cronFields() [8]field {
 }
 
 // NewCron makes a trigger of fields. Errors: an [*Error] that names the field.
-func NewCron(spec CronSpec) (*Cron, error) {
-	b, err := newBounds(spec.Start, spec.End)
-	if err != nil {
+func NewCron(spec CronSpec, opts Options) (*Cron, error) {
+	c := &Cron{fields: [8]string{
+		spec.Year, spec.Month, spec.Day, spec.Week,
+		spec.DayOfWeek, spec.Hour, spec.Minute, spec.Second,
+	}}
+	if err := c.parse(); err != nil {
 		return nil, err
 	}
-	c := &Cron{
-		fields: [8]string{
-			spec.Year, spec.Month, spec.Day, spec.Week,
-			spec.DayOfWeek, spec.Hour, spec.Minute, spec.Second,
-		},
-		zone: zoneOr(spec.Zone), bounds: b,
-	}
-	if err := c.parse(); err != nil {
+	var err error
+	c.base, err = newBase(opts, c.plan.elapsed)
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
 // Next returns the first fire after the given instant.
-func (c *Cron) Next(after time.Time) (time.Time, bool) {
-	return c.plan.fire(c.zone, c.bounds, after)
+func (c *Cron) Next(after time.Time) (time.Time, bool) { return c.fire(&c.plan, after) }
+
+func (c *Cron) kind() string            { return "cron" }
+func (c *Cron) clock() wallClock         { return &c.plan }
+func (c *Cron) describe(w words) string { return c.plan.describe(w) }
+
+func (c *Cron) encode(f *form) {
+	for i, to := range []*any{
+		&f.Year, &f.Month, &f.Day, &f.Week, &f.DayOfWeek, &f.Hour, &f.Minute, &f.Second,
+	} {
+		if c.fields[i] != "" {
+			*to = c.fields[i]
+		}
+	}
 }
 
 // complete gives the fields with the default of each one left empty.
@@ -237,7 +241,7 @@ func (f *field) hint(value, problem string) string {
 // addSpecialDay takes "last", "2nd fri" and "last fri".
 func (p *plan) addSpecialDay(item string) bool {
 	if strings.EqualFold(item, "last") {
-		p.lastDay = true
+		p.specials().fromEnd |= 1
 		return true
 	}
 	which, name, ok := strings.Cut(item, " ")
@@ -249,7 +253,6 @@ func (p *plan) addSpecialDay(item string) bool {
 	if i < 0 || w < 0 {
 		return false
 	}
-	p.nth[i] |= 1 << uint(w)
-	p.hasNth = true
+	p.specials().nth[i] |= 1 << uint(w)
 	return true
 }

@@ -82,17 +82,14 @@ func parseDate(text string, zone *time.Location) (t time.Time, problem string) {
 	unix := dayNumber(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+second)
 	if hasOffset {
 		unix -= int64(offset)
-	} else if at := resolve(zone, unix); at > unix-wallOffset(zone, at) {
-		unix, micro = at, 0 // in a gap: its end
 	} else {
-		unix = at
+		z, wall := zoneOf(zone), unix
+		unix = z.resolve(wall)
+		if z.wall(unix) != wall {
+			micro = 0 // in a gap: its end
+		}
 	}
 	return time.Unix(unix, int64(micro)*1000).In(zone), ""
-}
-
-func wallOffset(zone *time.Location, instant int64) int64 {
-	_, offset := time.Unix(instant, 0).In(zone).Zone()
-	return int64(offset)
 }
 
 // reader takes a text apart from its front. Once something does not fit, ok is

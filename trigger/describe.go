@@ -20,33 +20,40 @@ const (
 // day" or "周一至周五 09:00–17:59 每 5 分钟". It names neither the time zone nor
 // the start and the end. It is "" for a trigger that is not of this package.
 func Describe(t Trigger, lang Lang) string {
-	var w words = englishWords{}
-	if lang == Chinese {
-		w = chineseWords{}
-	}
-	switch t := t.(type) {
-	case *Cron:
-		return t.plan.describe(w)
-	case *Crontab:
-		return t.plan.describe(w)
-	case *Interval:
-		return w.interval(t)
-	case *Date:
-		return w.once(microTime(t.at, t.zone).Format("2006-01-02 15:04:05.999999"))
+	if n, ok := t.(native); ok {
+		return n.describe(wordsOf(lang))
 	}
 	return ""
+}
+
+func wordsOf(lang Lang) words {
+	if lang == Chinese {
+		return chineseWords{}
+	}
+	return englishWords{}
 }
 
 // words is a language.
 type words interface {
 	interval(i *Interval) string
+	calendarInterval(c *CalendarInterval) string
+	dailyTime(d *DailyTimeInterval) string
 	once(at string) string
+	datesList(at []string, more int) string
+	reboot() string
 	never() string
+	all(parts []string) string
+	any(parts []string) string
+	modified(text string, with *Modifiers) string
 	// plan joins what a plan's days and its times of day are called.
 	plan(p *plan, c clock) string
-	// The notes on fires near a change of the clocks, see Note.
+	// The notes on fires, see Fire.
 	moved(wall, fire string, more int, sameDay bool) string
+	skipped(wall string, more int, sameDay bool) string
 	repeated(wall string, second bool) string
+	shifted(from, to string) string
+	delayed(by time.Duration) string
+	notes(list []string) string
 }
 
 // clock is the time-of-day part of a plan, in the form in which it is best
@@ -201,7 +208,7 @@ func names(set uint64, name func(n int) string, to string) []string {
 }
 
 // hasDates tells whether the days of the month are restricted.
-func (p *plan) hasDates() bool { return p.days != allDays || p.lastDay || p.hasNth }
+func (p *plan) hasDates() bool { return p.days != allDays }
 
 // mondayFirst moves Sunday from the begin of a set of weekdays to its end, as
 // day 7.

@@ -135,12 +135,12 @@ func (englishWords) dates(p *plan) string {
 	if p.days != 0 {
 		list = append(list, "day"+plural(uint64(p.days))+" "+joinEnglish(numbers(uint64(p.days), "-", englishSteps), "and"))
 	}
-	for i, set := range p.nth {
+	for i, set := range p.specialOrNone().nth {
 		for d := nextBit(mondayFirst(set), 1); d <= 7; d = nextBit(mondayFirst(set), d+1) {
 			list = append(list, "the "+[]string{"1st", "2nd", "3rd", "4th", "5th", "last"}[i]+" "+englishWeekday(d))
 		}
 	}
-	if p.lastDay {
+	if p.specialOrNone().fromEnd&1 != 0 {
 		list = append(list, "the last day")
 	}
 	return joinEnglish(list, "and")
@@ -153,7 +153,7 @@ func (w englishWords) months(p *plan) (text string, isDate bool) {
 	}
 	list := names(uint64(p.months), func(n int) string { return time.Month(n).String() }, " to ")
 	text = joinEnglish(list, "and")
-	if bits.OnesCount16(p.months) == 1 && bits.OnesCount32(p.days) == 1 && !p.hasNth && !p.lastDay && !p.eitherDay {
+	if bits.OnesCount16(p.months) == 1 && bits.OnesCount32(p.days) == 1 && p.special == nil && !p.eitherDay {
 		return strconv.Itoa(nextBit(uint64(p.days), 0)) + " " + text, true
 	}
 	return text, false
@@ -226,3 +226,15 @@ func joinEnglish(list []string, and string) string {
 	last := len(list) - 1
 	return strings.Join(list[:last], ", ") + " " + and + " " + list[last]
 }
+
+func (englishWords) calendarInterval(c *CalendarInterval) string { return "?" }
+func (englishWords) dailyTime(d *DailyTimeInterval) string { return "?" }
+func (englishWords) datesList(at []string, more int) string { return "?" }
+func (englishWords) reboot() string { return "?" }
+func (englishWords) all(parts []string) string { return "?" }
+func (englishWords) any(parts []string) string { return "?" }
+func (englishWords) modified(text string, with *Modifiers) string { return text }
+func (englishWords) skipped(wall string, more int, sameDay bool) string { return "?" }
+func (englishWords) shifted(from, to string) string { return "?" }
+func (englishWords) delayed(by time.Duration) string { return "?" }
+func (englishWords) notes(list []string) string { return joinWords(list...) }

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+	"time"
 )
 
 type chineseWords struct{}
@@ -114,7 +115,7 @@ func (chineseWords) dates(p *plan) string {
 	if p.days != 0 {
 		list = append(list, strings.Join(numbers(uint64(p.days), "–", chineseSteps), "、")+" 日")
 	}
-	for i, set := range p.nth {
+	for i, set := range p.specialOrNone().nth {
 		for d := nextBit(mondayFirst(set), 1); d <= 7; d = nextBit(mondayFirst(set), d+1) {
 			which := "最后一个"
 			if i < lastOfMonth {
@@ -123,7 +124,7 @@ func (chineseWords) dates(p *plan) string {
 			list = append(list, which+chineseWeekday(d))
 		}
 	}
-	if p.lastDay {
+	if p.specialOrNone().fromEnd&1 != 0 {
 		list = append(list, "最后一天")
 	}
 	return strings.Join(list, "、")
@@ -173,3 +174,15 @@ func chineseSteps(values string, step int) string {
 func chineseWeekday(n int) string {
 	return "周" + strings.Split("日一二三四五六", "")[n%7]
 }
+
+func (chineseWords) calendarInterval(c *CalendarInterval) string { return "?" }
+func (chineseWords) dailyTime(d *DailyTimeInterval) string { return "?" }
+func (chineseWords) datesList(at []string, more int) string { return "?" }
+func (chineseWords) reboot() string { return "?" }
+func (chineseWords) all(parts []string) string { return "?" }
+func (chineseWords) any(parts []string) string { return "?" }
+func (chineseWords) modified(text string, with *Modifiers) string { return text }
+func (chineseWords) skipped(wall string, more int, sameDay bool) string { return "?" }
+func (chineseWords) shifted(from, to string) string { return "?" }
+func (chineseWords) delayed(by time.Duration) string { return "?" }
+func (chineseWords) notes(list []string) string { return joinWords(list...) }

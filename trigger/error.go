@@ -44,3 +44,11 @@ func count(n int, noun string) string {
 	}
 	return strconv.Itoa(n) + " " + noun
 }
+
+// outOfRange is the error of a number.
+func outOfRange(field string, given, low, high int) *Error {
+	return &Error{
+		Field: field, Given: strconv.Itoa(given),
+		Problem: "is out of range, allowed " + strconv.Itoa(low) + "-" + strconv.Itoa(high),
+	}
+}

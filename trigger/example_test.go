@@ -13,7 +13,7 @@ func ExampleNewCrontab() {
 		fmt.Println(err)
 		return
 	}
-	t, err := trigger.NewCrontab("30 2 * * mon-fri", trigger.CrontabOptions{Zone: berlin})
+	t, err := trigger.NewCrontab("30 2 * * mon-fri", trigger.Options{Zone: berlin})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -48,7 +48,7 @@ func ExampleEvery() {
 }
 
 func ExampleNewCron() {
-	t, err := trigger.NewCron(trigger.CronSpec{Month: "6-8", Day: "3rd fri", Hour: "18"})
+	t, err := trigger.NewCron(trigger.CronSpec{Month: "6-8", Day: "3rd fri", Hour: "18"}, trigger.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -56,7 +56,7 @@ func ExampleNewCron() {
 	next, _ := t.Next(time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC))
 	fmt.Println(next.Format(time.RFC1123))
 
-	_, err = trigger.NewCron(trigger.CronSpec{Hour: "25"})
+	_, err = trigger.NewCron(trigger.CronSpec{Hour: "25"}, trigger.Options{})
 	fmt.Println(err)
 	// Output:
 	// Fri, 18 Jun 2027 18:00:00 UTC
@@ -81,14 +81,14 @@ func ExampleParse() {
 	// 周一至周五 09:00–17:59 每 5 分钟
 }
 
-func ExampleNote() {
+func ExampleExplain() {
 	t, err := trigger.Parse([]byte(`{"type":"crontab","expression":"30 2 * * *","timezone":"Europe/Berlin"}`), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fire, _ := t.Next(time.Date(2026, 3, 28, 12, 0, 0, 0, time.UTC))
-	fmt.Println(fire.Format(time.RFC3339), trigger.Note(t, fire, trigger.English))
+	fmt.Println(fire.Format(time.RFC3339), trigger.Explain(t, fire, trigger.English).Note)
 	// Output:
 	// 2026-03-29T03:00:00+02:00 02:30 does not exist that day; fires at 03:00
 }

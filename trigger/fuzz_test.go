@@ -25,7 +25,7 @@ func checkTrigger(t *testing.T, trig trigger.Trigger, from int64) {
 		if before, ok := trig.Next(fire.Add(-time.Nanosecond)); !ok || !before.Equal(fire) {
 			t.Fatalf("a nanosecond before %v the next fire is %v, %v", fire, before, ok)
 		}
-		trigger.Note(trig, fire, trigger.English)
+		trigger.Explain(trig, fire, trigger.English)
 		at = fire
 	}
 	if trigger.Describe(trig, trigger.English) == "" || trigger.Describe(trig, trigger.Chinese) == "" {
@@ -41,7 +41,7 @@ func FuzzCrontab(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, expr string, from int64) {
 		// In UTC nothing but the fields counts.
-		plain, err := trigger.NewCrontab(expr, trigger.CrontabOptions{})
+		plain, err := trigger.NewCrontab(expr, trigger.Options{})
 		if err != nil {
 			return
 		}
@@ -52,7 +52,7 @@ func FuzzCrontab(f *testing.F) {
 				t.Fatalf("%q fires at %v", expr, fire)
 			}
 		}
-		zoned, err := trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: trigger.Zone(berlin(t))})
+		zoned, err := trigger.NewCrontab(expr, trigger.Options{Zone: trigger.Zone(berlin(t))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,9 +67,9 @@ func FuzzCron(f *testing.F) {
 	f.Fuzz(func(t *testing.T, year, month, day, week, weekday, hour, minute, second string, from int64) {
 		spec := trigger.CronSpec{
 			Year: year, Month: month, Day: day, Week: week, DayOfWeek: weekday,
-			Hour: hour, Minute: minute, Second: second, Zone: trigger.Zone(berlin(t)),
+			Hour: hour, Minute: minute, Second: second,
 		}
-		if trig, err := trigger.NewCron(spec); err == nil {
+		if trig, err := trigger.NewCron(spec, trigger.Options{Zone: trigger.Zone(berlin(t))}); err == nil {
 			checkTrigger(t, trig, from)
 		}
 	})

@@ -1,7 +1,7 @@
 package trigger
 
 import (
-	"math"
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -14,37 +14,30 @@ const minInterval = time.Millisecond
 // Interval fires at a fixed distance in elapsed time, counted from its start.
 // It knows no calendar: one day is 24 hours, whatever the clocks do.
 type Interval struct {
+	base
 	every int64 // microseconds
-	zone  *time.Location
-	bounds
-}
-
-// IntervalOptions are the bounds of an [Interval].
-type IntervalOptions struct {
-	// Start is the first fire time, from which all others are counted. Zero
-	// means that the phase is not fixed yet, see [Interval.StartingAt].
-	Start time.Time
-	// End is the last instant at which the trigger may fire. Zero means none.
-	End time.Time
-	// Zone is the time zone in which fire times are given. Nil means UTC.
-	Zone *time.Location
 }
 
 // NewInterval makes a trigger that fires every so often, rounded to
-// microseconds. Errors: an [*Error] if every is under a millisecond.
-func NewInterval(every time.Duration, opts IntervalOptions) (*Interval, error) {
+// microseconds, the first time at opts.Start. Without a start its phase is not
+// fixed yet, see [Interval.StartingAt]. Errors: an [*Error] if every is under a
+// millisecond.
+func NewInterval(every time.Duration, opts Options) (*Interval, error) {
 	if every < minInterval {
 		return nil, &Error{Given: every.String(), Problem: "is too short an interval, allowed 1ms or more"}
 	}
-	b, err := newBounds(opts.Start, opts.End)
+	if err := opts.withoutRule(); err != nil {
+		return nil, err
+	}
+	b, err := newBase(opts, false)
 	if err != nil {
 		return nil, err
 	}
-	return &Interval{every: every.Round(time.Microsecond).Microseconds(), zone: zoneOr(opts.Zone), bounds: b}, nil
+	return &Interval{base: b, every: every.Round(time.Microsecond).Microseconds()}, nil
 }
 
 // Every makes an interval without start and end, in UTC.
-func Every(d time.Duration) (*Interval, error) { return NewInterval(d, IntervalOptions{}) }
+func Every(d time.Duration) (*Interval, error) { return NewInterval(d, Options{}) }
 
 // Every returns the distance between two fires.
 func (i *Interval) Every() time.Duration { return time.Duration(i.every) * time.Microsecond }
@@ -66,17 +59,9 @@ func (i *Interval) StartingAt(t time.Time) *Interval {
 // are counted from 1970-01-01 00:00 UTC, so that the phase is the same for
 // everyone who asks.
 func (i *Interval) Next(after time.Time) (time.Time, bool) {
-	from := after.Unix()
-	if from > maxInstant {
-		return time.Time{}, false
-	}
-	if from < -maxInstant { // out of range for microseconds, perhaps
-		from = -maxInstant * 1e6
-	} else {
-		from = after.UnixMicro()
-	}
+	from := unixMicro(after)
 	fire := i.start
-	if i.start == math.MinInt64 {
+	if i.start == noStart {
 		fire = from + i.every - floorMod(from, i.every)
 	} else if from >= i.start {
 		fire = from + i.every - (from-i.start)%i.every
@@ -84,23 +69,25 @@ func (i *Interval) Next(after time.Time) (time.Time, bool) {
 	if fire > i.end || fire > maxInstant*1e6 {
 		return time.Time{}, false
 	}
-	return time.UnixMicro(fire).In(i.zone), true
+	return time.UnixMicro(fire).In(i.zone.Location), true
 }
 
-func floorMod(a, b int64) int64 {
-	m := a % b
-	if m < 0 {
-		m += b
-	}
-	return m
-}
+func (i *Interval) kind() string            { return "interval" }
+func (i *Interval) describe(w words) string { return w.interval(i) }
 
-// microTime is the zero time for an unset bound.
-func microTime(micro int64, zone *time.Location) time.Time {
-	if micro == math.MinInt64 || micro == math.MaxInt64 {
-		return time.Time{}
+func (i *Interval) encode(f *form) {
+	switch unit, n := i.unit(); unit {
+	case "week":
+		f.Weeks = n
+	case "day":
+		f.Days = n
+	case "hour":
+		f.Hours = n
+	case "minute":
+		f.Minutes = n
+	default:
+		f.Seconds = json.Number(i.seconds())
 	}
-	return time.UnixMicro(micro).In(zone)
 }
 
 // unit gives the largest unit of which the interval is a whole number;

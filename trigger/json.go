@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -13,20 +14,38 @@ import (
 // Parse reads the JSON form of a trigger, one of
 //
 //	{"type":"cron","month":"6-8,11-12","day":"3rd fri","hour":"0-3"}
-//	{"type":"crontab","expression":"*/5 9-17 * * mon-fri"}
+//	{"type":"crontab","expression":"*/5 9-17 * * mon-fri","extensions":false}
+//	{"type":"quartz","expression":"0 0 12 L * ?"}
 //	{"type":"interval","weeks":0,"days":0,"hours":0,"minutes":2,"seconds":0.5}
+//	{"type":"calendar_interval","years":0,"months":1,"weeks":0,"days":0,"hour":9,"minute":0,"second":0,
+//	 "start_date":"2026-01-31","on_short_month":"skip"}
+//	{"type":"daily_time_interval","every":10,"unit":"minute","from":"09:00:00","to":"17:00:00","days_of_week":["mon","tue"]}
 //	{"type":"date","run_date":"2026-11-06T16:30:05"}
+//	{"type":"dates","run_dates":["2026-11-06T16:30:05","2026-12-01"]}
+//	{"type":"rrule","rule":"FREQ=MONTHLY;BYDAY=-1FR","start_date":"2026-01-01T09:00:00"}
+//	{"type":"and","triggers":[{…},{…}]}
+//	{"type":"or","triggers":[{…},{…}]}
 //
 // each with "timezone" (an IANA name; zone if it is left out, UTC if that is
-// nil) and all but date with "start_date" and "end_date". The fields of cron are
-// those of [CronSpec], as text or whole numbers. Dates are RFC 3339, or without
-// an offset wall time in the time zone, or a day alone, which means its first
-// instant; a wall time that does not exist means the first instant after the
-// gap, one that comes twice the first.
+// nil; parts of and, or: that of the whole), and all but date with "start_date"
+// and "end_date". Those that go by the wall clock take "on_gap" (after, skip)
+// and "on_fold" (first, second, both), see [OnGap] and [OnFold]; all take the
+// [Modifiers] "calendar" (see [Calendar]), "limit" and "jitter" (a duration
+// such as "30s", or a number of seconds).
+//
+// The fields of cron are those of [CronSpec], as text or whole numbers. Dates
+// are RFC 3339, or without an offset wall time in the time zone, or a day
+// alone, which means its first instant; a wall time that does not exist means
+// the first instant after the gap, one that comes twice the first. A calendar
+// interval without hour, minute and second takes them from its start_date.
 //
 // Unknown and repeated keys are errors like any other: an [*Error].
 func Parse(data []byte, zone *time.Location) (Trigger, error) {
-	o := object{zone: zoneOr(zone)}
+	return parse(data, zoneOr(zone), 1)
+}
+
+func parse(data []byte, zone *time.Location, level int) (Trigger, error) {
+	o := object{zone: zone, level: level}
 	if err := o.read(data); err != nil {
 		return nil, err
 	}
@@ -43,25 +62,53 @@ func Parse(data []byte, zone *time.Location) (Trigger, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
+	t, err := o.plan(kind)
+	if err != nil {
+		return nil, err
+	}
+	with := o.modifiers()
+	if o.err != nil {
+		return nil, o.err
+	}
+	return Modify(t, with)
+}
+
+// plan makes the trigger but for its modifiers.
+func (o *object) plan(kind string) (Trigger, error) {
 	switch kind {
 	case "cron":
 		return o.cron()
 	case "crontab":
 		return o.crontab()
+	case "quartz":
+		return o.quartz()
 	case "interval":
 		return o.interval()
+	case "calendar_interval":
+		return o.calendarInterval()
+	case "daily_time_interval":
+		return o.dailyTimeInterval()
 	case "date":
 		return o.date()
+	case "dates":
+		return o.dates()
+	case "rrule":
+		return o.rrule()
+	case "and":
+		return o.and()
+	case "or":
+		return o.or()
 	}
 	return nil, &Error{Field: "type", Problem: "unknown trigger type " + quote(kind) + ", allowed: " + kinds}
 }
 
-const kinds = "cron, crontab, date, interval"
+const kinds = "and, calendar_interval, cron, crontab, daily_time_interval, date, dates, interval, or, quartz, rrule"
 
 // object is a JSON object whose values are read by key. The first error stays.
 type object struct {
 	members []member
 	zone    *time.Location
+	level   int // of nested triggers, from 1
 	err     *Error
 }
 
@@ -217,8 +264,138 @@ func (o *object) instant(key string) time.Time {
 	return t
 }
 
+// whole gives a value that must be a whole number; 0 if it is left out.
+func (o *object) whole(key string) int {
+	raw := o.raw(key)
+	if raw == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 32)
+	if err != nil {
+		o.fail(key, string(raw), "must be a whole number")
+	}
+	return int(n)
+}
+
+// truth gives a value that must be true or false; false if it is left out.
+func (o *object) truth(key string) bool {
+	raw := string(o.raw(key))
+	if raw != "" && raw != "true" && raw != "false" {
+		o.fail(key, raw, "must be true or false")
+	}
+	return raw == "true"
+}
+
+// list gives the values of an array; nil if it is left out.
+func (o *object) list(key string) (values []json.RawMessage) {
+	raw := o.raw(key)
+	if raw != nil && (raw[0] != '[' || json.Unmarshal(raw, &values) != nil) {
+		o.fail(key, string(raw), "must be a list")
+	}
+	return values
+}
+
+// texts gives the values of an array of text.
+func (o *object) texts(key string) []string {
+	values := o.list(key)
+	list := make([]string, 0, len(values))
+	for _, value := range values {
+		s, ok := unquote(value)
+		if !ok {
+			o.fail(key, string(value), "must be text")
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// clock gives a value that must be a time of day; 0 if it is left out.
+func (o *object) clock(key string) time.Duration {
+	text := o.text(key)
+	if o.err != nil || !o.has(key) {
+		return 0
+	}
+	second, ok := parseClock(text)
+	if !ok {
+		o.fail(key, text, "is not a time of day, allowed 00:00:00 to 23:59:59")
+	}
+	return time.Duration(second) * time.Second
+}
+
+// parseClock reads hh:mm or hh:mm:ss and gives the second of the day.
+func parseClock(text string) (second int, ok bool) {
+	r := reader{rest: text, ok: true}
+	hour := r.number(1, 2)
+	r.one(":")
+	minute := r.number(2, 2)
+	if r.rest != "" {
+		r.one(":")
+		second = r.number(2, 2)
+	}
+	ok = r.ok && r.rest == "" && hour < 24 && minute < 60 && second < 60
+	return hour*3600 + minute*60 + second, ok
+}
+
+// modifierKeys are those that each kind takes, see Modifiers.
+func modifierKeys() []string { return []string{"calendar", "limit", "jitter"} }
+
+func (o *object) modifiers() (with Modifiers) {
+	with.Limit = o.whole("limit")
+	if o.has("limit") && with.Limit < 1 {
+		o.fail("limit", string(o.raw("limit")), "is out of range, allowed 1 or more")
+	}
+	if raw := o.raw("jitter"); raw != nil {
+		if raw[0] == '"' {
+			var err error
+			if with.Jitter, err = time.ParseDuration(o.text("jitter")); err != nil {
+				o.fail("jitter", o.text("jitter"), `is not a duration, allowed such as "30s" or "5m"`)
+			}
+		} else if seconds := o.number("jitter"); seconds <= maxJitter.Seconds() {
+			with.Jitter = time.Duration(math.Round(seconds*1000)) * time.Millisecond
+		} else {
+			o.fail("jitter", string(raw), "is out of range, allowed up to 24 hours")
+		}
+	}
+	if raw := o.raw("calendar"); raw != nil && o.err == nil {
+		calendar, err := parseCalendar(raw, o.zone)
+		if err != nil {
+			o.err = inCalendar(err)
+		}
+		with.Calendar = calendar
+	}
+	return with
+}
+
+// inCalendar names the calendar that has an error.
+func inCalendar(err error) *Error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return &Error{Field: "calendar", Problem: err.Error()}
+	}
+	in := *e
+	in.Field = "calendar"
+	if e.Field != "" {
+		in.Field += "." + e.Field
+	}
+	return &in
+}
+
+// options gives what all kinds take.
+func (o *object) options() Options {
+	return Options{
+		Zone: o.zone, Start: o.instant("start_date"), End: o.instant("end_date"),
+		OnGap: OnGap(o.text("on_gap")), OnFold: OnFold(o.text("on_fold")),
+	}
+}
+
+// The keys of options: all of them, and those of kinds that do not go by the
+// wall clock.
+func clockKeys() []string { return []string{"start_date", "end_date", "on_gap", "on_fold"} }
+func boundKeys() []string { return []string{"start_date", "end_date"} }
+
 // only refuses keys other than those of the kind.
-func (o *object) only(keys ...string) {
+func (o *object) only(options []string, keys ...string) {
+	keys = slices.Concat(keys, options, modifierKeys())
 	for _, m := range o.members {
 		if m.key != "type" && m.key != "timezone" && !slices.Contains(keys, m.key) {
 			o.fail(m.key, "", "unknown key, allowed: type, "+strings.Join(keys, ", ")+", timezone")
@@ -226,36 +403,55 @@ func (o *object) only(keys ...string) {
 	}
 }
 
+// must fails if a key is left out.
+func (o *object) must(keys ...string) {
+	for _, key := range keys {
+		if !o.has(key) {
+			o.fail(key, "", "is missing")
+		}
+	}
+}
+
 func (o *object) cron() (Trigger, error) {
-	o.only("year", "month", "day", "week", "day_of_week", "hour", "minute", "second", "start_date", "end_date")
+	o.only(clockKeys(), "year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
 	spec := CronSpec{
 		Year: o.textOrNumber("year"), Month: o.textOrNumber("month"), Day: o.textOrNumber("day"),
 		Week: o.textOrNumber("week"), DayOfWeek: o.textOrNumber("day_of_week"),
 		Hour: o.textOrNumber("hour"), Minute: o.textOrNumber("minute"), Second: o.textOrNumber("second"),
-		Zone: o.zone, Start: o.instant("start_date"), End: o.instant("end_date"),
 	}
-	return made(o, func() (*Cron, error) { return NewCron(spec) })
+	opts := o.options()
+	return made(o, func() (*Cron, error) { return NewCron(spec, opts) })
 }
 
 func (o *object) crontab() (Trigger, error) {
-	o.only("expression", "start_date", "end_date")
-	expr := o.text("expression")
-	if !o.has("expression") {
-		o.fail("expression", "", "is missing")
-	}
-	opts := CrontabOptions{Zone: o.zone, Start: o.instant("start_date"), End: o.instant("end_date")}
-	return made(o, func() (*Crontab, error) { return NewCrontab(expr, opts) })
+	o.only(clockKeys(), "expression", "extensions")
+	o.must("expression")
+	expr, extended, opts := o.text("expression"), o.truth("extensions"), o.options()
+	return made(o, func() (*Crontab, error) {
+		c, err := newCrontab(expr, opts, extended, "")
+		if err == nil && o.has("timezone") && c.zone.String() != o.zone.String() {
+			return nil, &Error{Field: "timezone", Given: o.zone.String(), Problem: "is not the time zone that the expression begins with, " + c.zone.String()}
+		}
+		return c, err
+	})
+}
+
+func (o *object) quartz() (Trigger, error) {
+	o.only(clockKeys(), "expression")
+	o.must("expression")
+	expr, opts := o.text("expression"), o.options()
+	return made(o, func() (*Quartz, error) { return NewQuartz(expr, opts) })
 }
 
 func (o *object) interval() (Trigger, error) {
 	keys := []string{"weeks", "days", "hours", "minutes", "seconds"}
 	units := []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}
-	o.only(append(keys, "start_date", "end_date")...)
+	o.only(boundKeys(), keys...)
 	var sum float64 // microseconds
 	for i, key := range keys {
 		sum += o.number(key) * float64(units[i].Microseconds())
 	}
-	opts := IntervalOptions{Start: o.instant("start_date"), End: o.instant("end_date"), Zone: o.zone}
+	opts := o.options()
 	switch {
 	case sum == 0:
 		o.fail("", "", "the interval is 0, allowed 1 ms or more: weeks, days, hours, minutes and seconds are added up")
@@ -269,13 +465,101 @@ func (o *object) interval() (Trigger, error) {
 	})
 }
 
-func (o *object) date() (Trigger, error) {
-	o.only("run_date")
-	at := o.instant("run_date")
-	if !o.has("run_date") {
-		o.fail("run_date", "", "is missing")
+func (o *object) calendarInterval() (Trigger, error) {
+	o.only(clockKeys(), "years", "months", "weeks", "days", "hour", "minute", "second", "on_short_month")
+	opts := o.options()
+	spec := CalendarIntervalSpec{
+		Years: o.whole("years"), Months: o.whole("months"), Weeks: o.whole("weeks"), Days: o.whole("days"),
+		Hour: o.whole("hour"), Minute: o.whole("minute"), Second: o.whole("second"),
+		ShortMonth: ShortMonth(o.text("on_short_month")),
 	}
+	if !o.has("hour") && !o.has("minute") && !o.has("second") && !opts.Start.IsZero() {
+		spec.Hour, spec.Minute, spec.Second = opts.Start.Clock()
+	}
+	return made(o, func() (*CalendarInterval, error) { return NewCalendarInterval(spec, opts) })
+}
+
+func (o *object) dailyTimeInterval() (Trigger, error) {
+	o.only(clockKeys(), "every", "unit", "from", "to", "days_of_week")
+	o.must("every", "unit")
+	spec := DailyTimeSpec{Every: o.whole("every"), Unit: Unit(o.text("unit")), From: o.clock("from"), To: o.clock("to")}
+	for _, name := range o.texts("days_of_week") {
+		i := nameIndex(sundayNames, name)
+		if i < 0 {
+			o.fail("days_of_week", name, "is not a weekday, allowed mon to sun")
+		}
+		spec.Weekdays = append(spec.Weekdays, time.Weekday(i))
+	}
+	if o.has("days_of_week") && len(spec.Weekdays) == 0 {
+		o.fail("days_of_week", "", "is empty; leave the key out for every day")
+	}
+	opts := o.options()
+	return made(o, func() (*DailyTimeInterval, error) { return NewDailyTimeInterval(spec, opts) })
+}
+
+func (o *object) date() (Trigger, error) {
+	o.only(nil, "run_date")
+	o.must("run_date")
+	at := o.instant("run_date")
 	return made(o, func() (*Date, error) { return NewDate(at) })
+}
+
+func (o *object) dates() (Trigger, error) {
+	o.only(boundKeys(), "run_dates")
+	o.must("run_dates")
+	var at []time.Time
+	for i, text := range o.texts("run_dates") {
+		t, problem := parseDate(text, o.zone)
+		if problem != "" {
+			o.fail("run_dates["+strconv.Itoa(i)+"]", text, problem)
+			break
+		}
+		at = append(at, t)
+	}
+	opts := o.options()
+	return made(o, func() (*Dates, error) { return NewDates(at, opts) })
+}
+
+func (o *object) rrule() (Trigger, error) {
+	o.only(clockKeys(), "rule")
+	o.must("rule", "start_date")
+	rule, opts := o.text("rule"), o.options()
+	return made(o, func() (*RRule, error) { return NewRRule(rule, opts) })
+}
+
+func (o *object) and() (Trigger, error) {
+	parts, opts := o.parts()
+	return made(o, func() (*And, error) { return NewAnd(parts, opts) })
+}
+
+func (o *object) or() (Trigger, error) {
+	parts, opts := o.parts()
+	return made(o, func() (*Or, error) { return NewOr(parts, opts) })
+}
+
+// parts gives the triggers of a combination.
+func (o *object) parts() (parts []Trigger, opts Options) {
+	o.only(boundKeys(), "triggers")
+	o.must("triggers")
+	values := o.list("triggers")
+	switch {
+	case o.level >= maxDepth:
+		o.fail("triggers", "", "are combined too deep, allowed are 8 levels")
+	case len(values) > maxParts:
+		o.fail("triggers", "", "has "+count(len(values), "trigger")+", allowed 1 to 64")
+	}
+	for i, value := range values {
+		if o.err != nil {
+			break
+		}
+		part, err := parse(value, o.zone, o.level+1)
+		if err != nil {
+			o.err, _ = errors.AsType[*Error](inPart(err, i))
+			break
+		}
+		parts = append(parts, part)
+	}
+	return parts, o.options()
 }
 
 // made calls a constructor unless the object has an error.
@@ -290,75 +574,83 @@ func made[T Trigger](o *object, construct func() (T, error)) (Trigger, error) {
 	return t, nil
 }
 
+// form is the JSON form of a trigger.
+type form struct {
+	Type         string            `json:"type"`
+	Expression   string            `json:"expression,omitempty"`
+	Extensions   bool              `json:"extensions,omitempty"`
+	Year         any               `json:"year,omitempty"`
+	Month        any               `json:"month,omitempty"`
+	Day          any               `json:"day,omitempty"`
+	Week         any               `json:"week,omitempty"`
+	DayOfWeek    any               `json:"day_of_week,omitempty"`
+	Years        int64             `json:"years,omitempty"`
+	Months       int64             `json:"months,omitempty"`
+	Weeks        int64             `json:"weeks,omitempty"`
+	Days         int64             `json:"days,omitempty"`
+	Hours        int64             `json:"hours,omitempty"`
+	Minutes      int64             `json:"minutes,omitempty"`
+	Seconds      json.Number       `json:"seconds,omitempty"`
+	Hour         any               `json:"hour,omitempty"` // text of cron, a number of calendar_interval
+	Minute       any               `json:"minute,omitempty"`
+	Second       any               `json:"second,omitempty"`
+	OnShortMonth string            `json:"on_short_month,omitempty"`
+	Every        int64             `json:"every,omitempty"`
+	Unit         string            `json:"unit,omitempty"`
+	From         string            `json:"from,omitempty"`
+	To           string            `json:"to,omitempty"`
+	DaysOfWeek   []string          `json:"days_of_week,omitempty"`
+	RunDate      string            `json:"run_date,omitempty"`
+	RunDates     []string          `json:"run_dates,omitempty"`
+	Rule         string            `json:"rule,omitempty"`
+	Triggers     []json.RawMessage `json:"triggers,omitempty"`
+	Timezone     string            `json:"timezone"`
+	StartDate    string            `json:"start_date,omitempty"`
+	EndDate      string            `json:"end_date,omitempty"`
+	OnGap        OnGap             `json:"on_gap,omitempty"`
+	OnFold       OnFold            `json:"on_fold,omitempty"`
+	Calendar     *Calendar         `json:"calendar,omitempty"`
+	Limit        int               `json:"limit,omitempty"`
+	Jitter       string            `json:"jitter,omitempty"`
+
+	parts []Trigger // to become Triggers
+}
+
 // Marshal writes the JSON form of a trigger. It always names the time zone, so
 // that what is stored does not depend on a default; Parse of it gives an equal
 // trigger. Errors: an [*Error] for a trigger that is not of this package, and
 // for a time zone that other machines would not know by its name, such as
 // time.Local.
 func Marshal(t Trigger) ([]byte, error) {
-	form := struct {
-		Type       string      `json:"type"`
-		Expression string      `json:"expression,omitempty"`
-		Year       string      `json:"year,omitempty"`
-		Month      string      `json:"month,omitempty"`
-		Day        string      `json:"day,omitempty"`
-		Week       string      `json:"week,omitempty"`
-		DayOfWeek  string      `json:"day_of_week,omitempty"`
-		Hour       string      `json:"hour,omitempty"`
-		Minute     string      `json:"minute,omitempty"`
-		Second     string      `json:"second,omitempty"`
-		Weeks      int64       `json:"weeks,omitempty"`
-		Days       int64       `json:"days,omitempty"`
-		Hours      int64       `json:"hours,omitempty"`
-		Minutes    int64       `json:"minutes,omitempty"`
-		Seconds    json.Number `json:"seconds,omitempty"`
-		RunDate    string      `json:"run_date,omitempty"`
-		Timezone   string      `json:"timezone"`
-		StartDate  string      `json:"start_date,omitempty"`
-		EndDate    string      `json:"end_date,omitempty"`
-	}{Type: Type(t), Timezone: Zone(t).String()}
-	if form.Type == "" {
+	n, ok := t.(native)
+	if !ok {
 		return nil, &Error{Field: "type", Problem: "this trigger has no JSON form"}
 	}
-	if !isZoneName(form.Timezone) {
-		return nil, &Error{Field: "timezone", Given: form.Timezone, Problem: "is not the name of a time zone that other machines know"}
+	b := n.core()
+	f := form{Type: n.kind(), Timezone: b.zone.String()}
+	if !isZoneName(f.Timezone) {
+		return nil, &Error{Field: "timezone", Given: f.Timezone, Problem: "is not the name of a time zone that other machines know"}
 	}
-	var b bounds
-	switch t := t.(type) {
-	case *Cron:
-		b = t.bounds
-		for i, to := range []*string{
-			&form.Year, &form.Month, &form.Day, &form.Week,
-			&form.DayOfWeek, &form.Hour, &form.Minute, &form.Second,
-		} {
-			*to = t.fields[i]
+	n.encode(&f)
+	for i, part := range f.parts {
+		data, err := Marshal(part)
+		if err != nil {
+			return nil, inPart(err, i)
 		}
-	case *Crontab:
-		b = t.bounds
-		form.Expression = t.expr
-	case *Interval:
-		b = t.bounds
-		switch unit, n := t.unit(); unit {
-		case "week":
-			form.Weeks = n
-		case "day":
-			form.Days = n
-		case "hour":
-			form.Hours = n
-		case "minute":
-			form.Minutes = n
-		default:
-			form.Seconds = json.Number(t.seconds())
+		f.Triggers = append(f.Triggers, data)
+	}
+	if b.start != noStart {
+		f.StartDate = formatDate(microTime(b.start, b.zone))
+	}
+	if b.end != noEnd {
+		f.EndDate = formatDate(microTime(b.end, b.zone))
+	}
+	f.OnGap, f.OnFold = b.rule.given()
+	if m, ok := t.(*Modified); ok {
+		f.Calendar, f.Limit = m.with.Calendar, m.with.Limit
+		if m.with.Jitter != 0 {
+			f.Jitter = m.with.Jitter.String()
 		}
-	case *Date:
-		b = bounds{math.MinInt64, math.MaxInt64}
-		form.RunDate = formatDate(microTime(t.at, t.zone))
 	}
-	if b.start != math.MinInt64 {
-		form.StartDate = formatDate(microTime(b.start, Zone(t)))
-	}
-	if b.end != math.MaxInt64 {
-		form.EndDate = formatDate(microTime(b.end, Zone(t)))
-	}
-	return json.Marshal(form)
+	return json.Marshal(f)
 }

@@ -198,7 +198,7 @@ func TestMarshalErrors(t *testing.T) {
 	if data, err := trigger.Marshal(nil); err == nil {
 		t.Errorf("nil: %s", data)
 	}
-	local, err := trigger.NewCrontab("@daily", trigger.CrontabOptions{Zone: time.Local})
+	local, err := trigger.NewCrontab("@daily", trigger.Options{Zone: time.Local})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func (foreign) Next(time.Time) (time.Time, bool) { return time.Time{}, false }
 func TestForeignTrigger(t *testing.T) {
 	t.Parallel()
 	f := foreign{}
-	if trigger.Type(f) != "" || trigger.Zone(f) != time.UTC || trigger.Describe(f, trigger.English) != "" || trigger.Note(f, time.Now(), trigger.English) != "" {
+	if trigger.Type(f) != "" || trigger.Zone(f) != time.UTC || trigger.Describe(f, trigger.English) != "" || trigger.Explain(f, time.Now(), trigger.English).Note != "" {
 		t.Error("a foreign trigger is taken for one of ours")
 	}
 }
@@ -263,14 +263,13 @@ func TestRoundTrip(t *testing.T) {
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			spec, _, _ := drawCron(t)
-			spec.Zone, spec.Start, spec.End = zone, start, end
-			trig, err = trigger.NewCron(spec)
+			trig, err = trigger.NewCron(spec, trigger.Options{Zone: zone, Start: start, End: end})
 		case 1:
 			expr, _, _ := drawCrontab(t)
-			trig, err = trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: zone, Start: start, End: end})
+			trig, err = trigger.NewCrontab(expr, trigger.Options{Zone: zone, Start: start, End: end})
 		case 2:
 			every := time.Duration(rapid.Int64Range(1e3, 1e15).Draw(t, "every")) * time.Microsecond
-			trig, err = trigger.NewInterval(every, trigger.IntervalOptions{Zone: zone, Start: start, End: end})
+			trig, err = trigger.NewInterval(every, trigger.Options{Zone: zone, Start: start, End: end})
 		case 3:
 			trig, err = trigger.NewDate(time.UnixMicro(micro.Draw(t, "date")).In(zone))
 		}

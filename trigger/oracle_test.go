@@ -341,7 +341,7 @@ func TestCrontabAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := loadZone(t, rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
 		expr, o, step := drawCrontab(t)
-		trig, err := trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: zone})
+		trig, err := trigger.NewCrontab(expr, trigger.Options{Zone: zone})
 		if err != nil {
 			t.Fatalf("%q: %v", expr, err)
 		}
@@ -353,12 +353,12 @@ func TestCronAgainstOracle(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		spec, o, step := drawCron(t)
-		spec.Zone = loadZone(t, rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
-		trig, err := trigger.NewCron(spec)
+		zone := loadZone(t, rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
+		trig, err := trigger.NewCron(spec, trigger.Options{Zone: zone})
 		if err != nil {
 			t.Fatalf("%+v: %v", spec, err)
 		}
-		checkAgainst(t, trig, o, spec.Zone, drawInstant(t, spec.Zone), step)
+		checkAgainst(t, trig, o, zone, drawInstant(t, zone), step)
 	})
 }
 
@@ -368,7 +368,7 @@ func TestCronDays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec, o, _ := drawCron(t)
 		spec.Hour, spec.Minute, spec.Second = "12", "", ""
-		trig, err := trigger.NewCron(spec)
+		trig, err := trigger.NewCron(spec, trigger.Options{})
 		if err != nil {
 			t.Fatalf("%+v: %v", spec, err)
 		}
@@ -396,7 +396,7 @@ func TestNextIsLaterInEveryZone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := loadZone(t, rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
 		expr, _, _ := drawCrontab(t)
-		trig, err := trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: zone})
+		trig, err := trigger.NewCrontab(expr, trigger.Options{Zone: zone})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,21 +1,31 @@
 package trigger
 
-// plan holds the fields of a cron or crontab expression as bit sets: bit n of
-// a set stands for the value n. It knows wall-clock time only, no zones.
+// plan holds the fields of a cron, crontab or quartz expression as bit sets: bit
+// n of a set stands for the value n. It knows wall-clock time only, no zones.
 type plan struct {
 	seconds, minutes uint64
 	weeks            uint64 // ISO weeks; allWeeks when unrestricted
 	years            []span
+	special          *specialDays
 	days             uint32
 	hours            uint32
 	months           uint16
-	weekdays         uint8    // bit 0 is Sunday
-	nth              [6]uint8 // weekdays of 1st to 5th <weekday>, then of last <weekday>
-	lastDay          bool
-	hasNth           bool
-	eitherDay        bool // crontab: days or weekdays, instead of both
-	elapsed          bool // fires "every so often", see the package doc
-	never            bool // no day of the calendar matches
+	weekdays         uint8 // bit 0 is Sunday
+	eitherDay        bool  // crontab: days or weekdays, instead of both
+	elapsed          bool  // fires "every so often", see the package doc
+	never            bool  // no day of the calendar matches
+	everyDay         bool  // all of them do
+}
+
+// specialDays are days that no number stands for. Those named by their date
+// belong to the days of a plan, those named by weekday in the weekday field to
+// its weekdays.
+type specialDays struct {
+	nth        [6]uint8 // days: weekdays of 1st to 5th <weekday>, then of last <weekday>
+	weekdayNth [6]uint8 // the same, as weekdays: fri#2, friL
+	fromEnd    uint32   // bit n: n days before the last of the month
+	nearest    uint32   // bit n: the working day (Monday to Friday) nearest to the n-th
+	nearestEnd uint32   // bit n: that nearest to n days before the last
 }
 
 const (
@@ -25,11 +35,34 @@ const (
 	allMonths   = 1<<13 - 2
 	allWeekdays = 1<<7 - 1
 	allWeeks    = 1<<54 - 2
-	lastOfMonth = 5 // index into plan.nth
+	lastOfMonth = 5 // index into specialDays.nth
 )
+
+// lastDay is the last day that a plan knows, 9999-12-31.
+const lastDay = (253402300800 / secondsPerDay) - 1
+
+// specials gives the special days, to be added to.
+func (p *plan) specials() *specialDays {
+	if p.special == nil {
+		p.special = new(specialDays)
+	}
+	return p.special
+}
+
+// specialOrNone gives the special days for reading.
+func (p *plan) specialOrNone() specialDays {
+	if p.special == nil {
+		return specialDays{}
+	}
+	return *p.special
+}
 
 // finish computes what is known once all fields are set.
 func (p *plan) finish() {
+	p.everyDay = p.days == allDays && p.weekdays == allWeekdays && p.months == allMonths && p.weeks == allWeeks && p.years == nil
+	if p.everyDay {
+		return
+	}
 	_, ok := p.next(dayNumber(p.nextYear(minYear), 1, 1) * secondsPerDay)
 	p.never = !ok
 }
@@ -43,10 +76,16 @@ func (p *plan) next(wall int64) (int64, bool) {
 	if day < 0 {
 		day, second = 0, 0
 	}
-	year, month, dom := civilDate(day)
-	if year > maxYear {
+	if day > lastDay {
 		return 0, false
 	}
+	if p.everyDay {
+		if s, ok := p.nextSecond(second); ok {
+			return day*secondsPerDay + int64(s), true
+		}
+		return (day+1)*secondsPerDay + int64(p.firstSecond()), day < lastDay
+	}
+	year, month, dom := civilDate(day)
 	var mask uint32
 	if p.months>>uint(month)&1 != 0 && p.nextYear(year) == year {
 		mask = p.monthDays(year, month, day-int64(dom)+1)
@@ -113,30 +152,62 @@ func (p *plan) nextYear(year int) int {
 // first, as bits 1 to 31.
 func (p *plan) monthDays(year, month int, first int64) uint32 {
 	length := daysInMonth(year, month)
-	valid := uint32(1)<<uint(length+1) - 2
-	days := p.days
 	start := uint(weekday(first))
-	if p.lastDay {
-		days |= 1 << uint(length)
+	days, weekdays := p.days, spread(p.weekdays, start)
+	if s := p.special; s != nil {
+		days |= s.days(length, start)
+		weekdays |= nthDays(&s.weekdayNth, length, start)
 	}
-	if p.hasNth {
-		for i, set := range p.nth[:lastOfMonth] {
-			days |= spread(set, start) & (allWeekdays << uint(7*i+1))
-		}
-		days |= spread(p.nth[lastOfMonth], start) & (allWeekdays << uint(length-6))
+	if p.eitherDay {
+		days |= weekdays
+	} else {
+		days &= weekdays
 	}
-	if p.weekdays != allWeekdays {
-		if p.eitherDay {
-			days |= spread(p.weekdays, start)
-		} else {
-			days &= spread(p.weekdays, start)
-		}
-	}
-	days &= valid
+	days &= 1<<uint(length+1) - 2
 	if p.weeks != allWeeks && days != 0 {
 		days &= p.weekDays(first)
 	}
 	return days
+}
+
+// days gives those special days of a month that are named by their date. start
+// is the weekday of the first.
+func (s *specialDays) days(length int, start uint) uint32 {
+	days := nthDays(&s.nth, length, start)
+	for n := nextBit(uint64(s.fromEnd), 0); n < length; n = nextBit(uint64(s.fromEnd), n+1) {
+		days |= 1 << uint(length-n)
+	}
+	for n := nextBit(uint64(s.nearest), 0); n <= length; n = nextBit(uint64(s.nearest), n+1) {
+		days |= 1 << uint(workingDay(n, length, start))
+	}
+	for n := nextBit(uint64(s.nearestEnd), 0); n < length; n = nextBit(uint64(s.nearestEnd), n+1) {
+		days |= 1 << uint(workingDay(length-n, length, start))
+	}
+	return days
+}
+
+// workingDay gives the day from Monday to Friday that is nearest to a day of a
+// month, in the same month (Quartz, CronExpression: "W").
+func workingDay(day, length int, start uint) int {
+	switch weekday := (int(start) + day - 1) % 7; {
+	case weekday == 6 && day == 1:
+		return 3
+	case weekday == 6:
+		return day - 1
+	case weekday == 0 && day == length:
+		return day - 2
+	case weekday == 0:
+		return day + 1
+	}
+	return day
+}
+
+// nthDays gives the days of the 1st to 5th and the last of some weekdays.
+func nthDays(nth *[6]uint8, length int, start uint) (days uint32) {
+	for i, set := range nth[:lastOfMonth] {
+		days |= spread(set, start) & (allWeekdays << uint(7*i+1))
+	}
+	return days | spread(nth[lastOfMonth], start)&(allWeekdays<<uint(length-6))
 }
 
 // spread repeats a set of weekdays over the days 1 to 31 of a month that

@@ -98,7 +98,7 @@ func TestDaylightSaving(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			words := strings.Fields(test.window)
-			trig, err := trigger.NewCrontab(test.expr, trigger.CrontabOptions{Zone: loadZone(t, words[0])})
+			trig, err := trigger.NewCrontab(test.expr, trigger.Options{Zone: loadZone(t, words[0])})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestRuleTakenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trig, err := trigger.NewCrontab("30 2 * * *", trigger.CrontabOptions{Zone: zone})
+	trig, err := trigger.NewCrontab("30 2 * * *", trigger.Options{Zone: zone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestCronDaemon(t *testing.T) {
 	}
 	for _, c := range cases {
 		expr, _ := c.Spec["expr"].(string)
-		trig, err := trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: loadZone(t, c.Timezone)})
+		trig, err := trigger.NewCrontab(expr, trigger.Options{Zone: loadZone(t, c.Timezone)})
 		if expr == "0 0 3/1 * *" {
 			if err != nil {
 				t.Errorf("%s: %v", c.ID, err)
@@ -216,10 +216,10 @@ func TestNote(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s: no fire", test.form)
 		}
-		if got := trigger.Note(trig, fire, trigger.English); got != test.en {
+		if got := trigger.Explain(trig, fire, trigger.English).Note; got != test.en {
 			t.Errorf("%s at %v: note %q, want %q", test.form, fire, got, test.en)
 		}
-		if got := trigger.Note(trig, fire, trigger.Chinese); got != test.zh {
+		if got := trigger.Explain(trig, fire, trigger.Chinese).Note; got != test.zh {
 			t.Errorf("%s at %v: note %q, want %q", test.form, fire, got, test.zh)
 		}
 	}

@@ -43,18 +43,27 @@ type Trigger interface {
 	Next(after time.Time) (fire time.Time, ok bool)
 }
 
+// native is a trigger of this package. Each kind is one, in a file of its own;
+// what is asked of a kind stands here.
+type native interface {
+	Trigger
+	// core gives zone, bounds and rule, which all kinds have.
+	core() *base
+	// kind is the name in the JSON form.
+	kind() string
+	// encode fills in the JSON form, but for what core has.
+	encode(f *form)
+	// describe says in a language when it fires.
+	describe(w words) string
+}
+
 // Type returns the kind of a trigger as its JSON form names it: "cron",
-// "crontab", "interval" or "date"; "" for one that is not of this package.
+// "crontab", "quartz", "interval", "calendar_interval", "daily_time_interval",
+// "date", "dates", "rrule", "and" or "or"; "" for one that is not of this
+// package.
 func Type(t Trigger) string {
-	switch t.(type) {
-	case *Cron:
-		return "cron"
-	case *Crontab:
-		return "crontab"
-	case *Interval:
-		return "interval"
-	case *Date:
-		return "date"
+	if n, ok := t.(native); ok {
+		return n.kind()
 	}
 	return ""
 }
@@ -62,15 +71,15 @@ func Type(t Trigger) string {
 // Zone returns the time zone that a trigger computes in, UTC for one that is
 // not of this package.
 func Zone(t Trigger) *time.Location {
-	switch t := t.(type) {
-	case *Cron:
-		return t.zone
-	case *Crontab:
-		return t.zone
-	case *Interval:
-		return t.zone
-	case *Date:
-		return t.zone
+	if n, ok := t.(native); ok {
+		return n.core().zone.Location
 	}
 	return time.UTC
+}
+
+// clocked is a kind that goes by the wall clock; clock may be nil where one
+// trigger of the kind does not.
+type clocked interface {
+	native
+	clock() wallClock
 }

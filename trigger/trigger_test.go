@@ -111,11 +111,11 @@ func TestDateWithoutNamedZone(t *testing.T) {
 func TestLeapYearEnd(t *testing.T) {
 	t.Parallel()
 	for _, expr := range []string{"*/5 * * * *", "0 */5 * * *", "30 12 * * *"} {
-		trig, err := trigger.NewCrontab(expr, trigger.CrontabOptions{Zone: loadZone(t, "America/New_York")})
+		trig, err := trigger.NewCrontab(expr, trigger.Options{Zone: loadZone(t, "America/New_York")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		utc, err := trigger.NewCrontab(expr, trigger.CrontabOptions{})
+		utc, err := trigger.NewCrontab(expr, trigger.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,10 +142,10 @@ func TestConstructors(t *testing.T) {
 	if _, err := trigger.Every(-time.Hour); field(err) != "" {
 		t.Errorf("negative interval: %v", err)
 	}
-	if _, err := trigger.NewCron(trigger.CronSpec{Start: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "start_date" {
+	if _, err := trigger.NewCron(trigger.CronSpec{}, trigger.Options{Start: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "start_date" {
 		t.Errorf("start in the year 10000: %v", err)
 	}
-	if _, err := trigger.NewCrontab("@daily", trigger.CrontabOptions{End: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "end_date" {
+	if _, err := trigger.NewCrontab("@daily", trigger.Options{End: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); field(err) != "end_date" {
 		t.Errorf("end in the year 10000: %v", err)
 	}
 	if _, err := trigger.NewDate(time.Time{}); field(err) != "run_date" {
@@ -154,7 +154,7 @@ func TestConstructors(t *testing.T) {
 	if _, err := trigger.NewDate(time.Unix(1<<50, 0)); field(err) != "run_date" {
 		t.Errorf("date out of range: %v", err)
 	}
-	if _, err := trigger.NewCron(trigger.CronSpec{Hour: "24"}); field(err) != "hour" {
+	if _, err := trigger.NewCron(trigger.CronSpec{Hour: "24"}, trigger.Options{}); field(err) != "hour" {
 		t.Errorf("hour 24: %v", err)
 	}
 }

@@ -78,7 +78,7 @@ func printTable(out io.Writer, t trigger.Trigger, from time.Time, count int) err
 	fmt.Fprintln(table, "N\tFIRE TIME\tDAY\tIN\tNOTE")
 	for i, fire := range fires {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", i+1, fire.Format(time.RFC3339Nano), fire.Weekday().String()[:3],
-			until(fire.Sub(from)), trigger.Note(t, fire, trigger.English))
+			until(fire.Sub(from)), trigger.Explain(t, fire, trigger.English).Note)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -124,7 +124,7 @@ func (s *server) preview(ctx context.Context, in *previewInput) (*previewOutput,
 	var out previewOutput
 	out.Body.Fires, out.Body.Warnings = []Fire{}, []string{}
 	for _, fire := range fires {
-		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano), Note: trigger.Note(t, fire, in.lang())})
+		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano), Note: trigger.Explain(t, fire, in.lang()).Note})
 	}
 	if len(fires) == 0 {
 		out.Body.Warnings = append(out.Body.Warnings, "never fires after "+from.In(trigger.Zone(t)).Format(time.RFC3339))

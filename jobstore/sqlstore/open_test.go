@@ -19,7 +19,7 @@ func base() time.Time { return time.Date(2026, 11, 6, 8, 30, 0, 0, time.UTC) }
 // minutely is a job that fires every minute and is due now.
 func minutely(tb testing.TB, id string) jobcenter.Job {
 	tb.Helper()
-	every, err := trigger.NewInterval(time.Minute, trigger.IntervalOptions{Start: base()})
+	every, err := trigger.NewInterval(time.Minute, trigger.Options{Start: base()})
 	if err != nil {
 		tb.Fatal(err)
 	}

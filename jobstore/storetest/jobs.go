@@ -37,7 +37,7 @@ func fullJob(t *testing.T) jobcenter.Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cron, err := trigger.NewCron(trigger.CronSpec{Day: "3rd fri", Hour: "0-3", Zone: zone})
+	cron, err := trigger.NewCron(trigger.CronSpec{Day: "3rd fri", Hour: "0-3"}, trigger.Options{Zone: zone})
 	if err != nil {
 		t.Fatal(err)
 	}

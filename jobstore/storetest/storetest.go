@@ -63,7 +63,7 @@ func at(seconds int) time.Time { return base().Add(time.Duration(seconds) * time
 // newJob is a sound job that is due at an instant.
 func newJob(t *testing.T, id string, due time.Time) jobcenter.Job {
 	t.Helper()
-	every, err := trigger.NewInterval(time.Minute, trigger.IntervalOptions{Start: base()})
+	every, err := trigger.NewInterval(time.Minute, trigger.Options{Start: base()})
 	if err != nil {
 		t.Fatal(err)
 	}
