@@ -95,19 +95,26 @@ func (r rule) nextFire(c wallClock, z *zone, after int64) (int64, bool) {
 	from := min(max(after, firstInstant), maxInstant) + 1 // no fire lies outside
 	p := z.at(from)
 	wall, ok := c.next(from + p.offset)
-	if ok && p.calm(from, wall-p.offset) {
-		return wall - p.offset, true
+	if p.start <= from-maxTurn {
+		// Mostly no change of the offset is near either instant. Then each
+		// wall-clock time is one instant, whatever the rule.
+		if ok && wall-p.offset < p.end-maxTurn {
+			return wall - p.offset, true
+		}
+		if from < p.end-maxTurn {
+			if !ok {
+				return 0, false
+			}
+			p = z.at(wall - p.offset)
+			if at := wall - p.offset; p.start <= at-maxTurn && at < p.end-maxTurn {
+				return at, true
+			}
+		}
 	}
 	if len(z.periods) == 1 {
 		return 0, false
 	}
-	return r.walk(c, z, p, from)
-}
-
-// calm tells whether no change of the offset is near either instant: then a
-// wall-clock time is one instant, whatever the rule.
-func (p period) calm(from, to int64) bool {
-	return p.start <= from-maxTurn && to < p.end-maxTurn
+	return r.walk(c, z, z.at(from), from)
 }
 
 // walk goes through the periods from p on, which holds the instant from.
