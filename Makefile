@@ -55,8 +55,8 @@ lint: ## Check style, the arrows between packages, and the console's sources
 fuzz: ## Fuzz each parser and decoder (FUZZTIME=30s)
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
 
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## Measure beside the peers; leaves a report in bench/report.md and .json
+	cd bench && go test -v -bench . -benchtime 200ms -count 5 -timeout 60m . >report.txt && go run ./report -json report.json report.txt >report.md
 
 generate: ## Make the generated files anew
 	go generate ./...

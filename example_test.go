@@ -54,7 +54,7 @@ func ExampleScheduler_RunNow() {
 	}
 	go func() { ended <- sched.Run(ctx) }()
 
-	nightly, err := trigger.NewCrontab("30 2 * * *", trigger.CrontabOptions{})
+	nightly, err := trigger.NewCrontab("30 2 * * *", trigger.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -57,7 +57,8 @@ type Job struct {
 	Version int64
 	// NextFireTime is the earliest fire time not yet recorded as a run. Zero
 	// means that there is none: the job has finished or is quarantined. A
-	// paused job keeps the value it had when it was paused.
+	// paused job keeps the value it had when it was paused. AtStart for one
+	// that runs when a scheduler starts.
 	NextFireTime time.Time
 	// Quarantine says why the job cannot be understood and is therefore not
 	// fired; empty for a sound job. Such a job is kept and shown, never deleted.
@@ -68,6 +69,11 @@ type Job struct {
 
 // NeverTooLate as Job.MisfireGrace lets a run start however late it is.
 const NeverTooLate time.Duration = -1
+
+// AtStart as Job.NextFireTime stands for a fire at the next start of a
+// scheduler, see [trigger.AtStart]. It is later than any other fire time, so
+// such jobs are never due and come last among those that are to fire.
+func AtStart() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC) }
 
 // DefaultExecutor is the name of the executor that a job uses which names none.
 const DefaultExecutor = "default"
@@ -95,11 +101,14 @@ type JobState string
 
 // The states of a job.
 const (
-	JobActive      JobState = "active"      // has a next fire time
+	JobActive      JobState = "active"      // has a next fire time, AtStart included
 	JobPaused      JobState = "paused"      // fires only when started by hand
 	JobFinished    JobState = "finished"    // its trigger gives no further fire time
 	JobQuarantined JobState = "quarantined" // cannot be understood; see Job.Quarantine
 )
+
+// trigger gives the trigger with the values that the job's id chooses.
+func (j *Job) trigger() trigger.Trigger { return trigger.ForJob(j.Trigger, j.ID) }
 
 // State derives the job's state.
 func (j *Job) State() JobState {

@@ -56,14 +56,14 @@ func (s *Scheduler) Add(ctx context.Context, job Job) (Job, error) {
 	if job.ID == "" {
 		job.ID = newID(now)
 	}
-	job.Trigger = anchor(job.Trigger, nil, now)
+	job.Trigger = trigger.Anchor(job.Trigger, nil, now)
 	job, err := s.checked(job)
 	if err != nil {
 		return Job{}, err
 	}
 	job.Version, job.Quarantine = 1, ""
 	job.CreatedAt, job.UpdatedAt = microseconds(now), microseconds(now)
-	if job.NextFireTime, err = firstFire(job.Trigger, now); err != nil {
+	if job.NextFireTime, err = firstFire(&job, now); err != nil {
 		return Job{}, err
 	}
 	if err := s.store.AddJob(ctx, job); err != nil {
@@ -74,26 +74,15 @@ func (s *Scheduler) Add(ctx context.Context, job Job) (Job, error) {
 }
 
 // firstFire returns the first fire time after now.
-func firstFire(t trigger.Trigger, now time.Time) (time.Time, error) {
-	fire, ok := t.Next(now)
+func firstFire(job *Job, now time.Time) (time.Time, error) {
+	if trigger.AtStart(job.Trigger) {
+		return AtStart(), nil
+	}
+	fire, ok := job.trigger().Next(now)
 	if !ok {
 		return time.Time{}, invalid("trigger", "%w", ErrNeverFires)
 	}
 	return microseconds(fire), nil
-}
-
-// anchor fixes the phase of an interval that has none: that of the interval
-// it replaces if it is as long, else one interval from now, as APScheduler
-// does. Otherwise each restart would begin a new phase.
-func anchor(t, before trigger.Trigger, now time.Time) trigger.Trigger {
-	interval, ok := t.(*trigger.Interval)
-	if !ok || interval == nil || !interval.Start().IsZero() {
-		return t
-	}
-	if old, ok := before.(*trigger.Interval); ok && old != nil && old.Every() == interval.Every() {
-		return interval.StartingAt(old.Start())
-	}
-	return interval.StartingAt(microseconds(now.Add(interval.Every())))
 }
 
 // jobID is what an id may look like: it stands in URLs, file names and logs.
@@ -186,7 +175,7 @@ func (s *Scheduler) Modify(ctx context.Context, id string, change func(*Job) err
 		}
 		altered.ID, altered.Version, altered.Quarantine = job.ID, job.Version, job.Quarantine
 		altered.NextFireTime, altered.CreatedAt, altered.UpdatedAt = job.NextFireTime, job.CreatedAt, job.UpdatedAt
-		altered.Trigger = anchor(altered.Trigger, job.Trigger, now)
+		altered.Trigger = trigger.Anchor(altered.Trigger, job.Trigger, now)
 		altered, err := s.checked(altered)
 		if err != nil {
 			return Job{}, nil, err
@@ -199,7 +188,7 @@ func (s *Scheduler) Modify(ctx context.Context, id string, change func(*Job) err
 		rows, next := settle(job, active, now)
 		altered.NextFireTime = next
 		if !sameTrigger {
-			if altered.NextFireTime, err = firstFire(altered.Trigger, now); err != nil {
+			if altered.NextFireTime, err = firstFire(&altered, now); err != nil {
 				return Job{}, nil, err
 			}
 			altered.Quarantine = ""

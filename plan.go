@@ -28,6 +28,7 @@ func plan(job Job, active int, now time.Time) (d Decision) {
 		return Decision{Next: fire}
 	}
 	grace := job.grace(fire)
+	trigger := job.trigger()
 	p := planner{job: &job, now: now}
 	for !fire.After(now) {
 		if grace >= 0 && now.Sub(fire) > grace {
@@ -35,7 +36,7 @@ func plan(job Job, active int, now time.Time) (d Decision) {
 		} else {
 			p.candidate(fire)
 		}
-		next, ok := job.Trigger.Next(fire)
+		next, ok := trigger.Next(fire)
 		if !ok {
 			fire = time.Time{}
 			break
@@ -123,10 +124,11 @@ func passed(job Job, now time.Time, reason Reason) (rows []Run, next time.Time) 
 		return nil, time.Time{}
 	}
 	p := planner{job: &job, now: now}
+	trigger := job.trigger()
 	fire := job.NextFireTime
 	for !fire.IsZero() && !fire.After(now) {
 		p.pass(fire, RunSkipped, reason)
-		following, ok := job.Trigger.Next(fire)
+		following, ok := trigger.Next(fire)
 		if !ok || !following.After(fire) {
 			fire = time.Time{}
 			break
@@ -143,7 +145,7 @@ func (j *Job) grace(fire time.Time) time.Duration {
 		return j.MisfireGrace
 	}
 	if j.Trigger != nil {
-		if next, ok := j.Trigger.Next(fire); ok && next.Sub(fire) < time.Hour {
+		if next, ok := j.trigger().Next(fire); ok && next.Sub(fire) < time.Hour {
 			return time.Minute
 		}
 	}

@@ -171,6 +171,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	services.Go(func() { s.recorder.run(lasting) })
 	services.Go(func() { s.keepLease(lasting) })
 
+	services.Go(func() { s.fireAtStart(ctx, microseconds(time.Now())) })
 	s.recoverOwn(ctx, &services)
 	s.loop(ctx, func(job Job, run Run) { s.execute(lasting, &runs, job, run) })
 	s.drain(lasting, &runs)

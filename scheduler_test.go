@@ -465,7 +465,7 @@ func TestBadJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	backwards, err := trigger.NewInterval(time.Hour, trigger.IntervalOptions{Start: time.Now().Add(time.Hour), End: time.Now().Add(time.Minute)})
+	backwards, err := trigger.NewInterval(time.Hour, trigger.Options{Start: time.Now().Add(time.Hour), End: time.Now().Add(time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}

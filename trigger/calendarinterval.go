@@ -96,7 +96,7 @@ func (c *CalendarInterval) count() {
 func (c *CalendarInterval) Next(after time.Time) (time.Time, bool) { return c.fire(c, after) }
 
 func (c *CalendarInterval) kind() string            { return "calendar_interval" }
-func (c *CalendarInterval) clock() wallClock         { return c }
+func (c *CalendarInterval) clock() wallClock        { return c }
 func (c *CalendarInterval) describe(w words) string { return w.calendarInterval(c) }
 
 func (c *CalendarInterval) encode(f *form) {

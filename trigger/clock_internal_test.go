@@ -38,7 +38,7 @@ func TestClock(t *testing.T) {
 		for s := from; s <= to; s++ {
 			h, m, sec := s/3600, s/60%60, s%60
 			if c.unit == "second" && sec%c.every == 0 ||
-				c.unit == "minute" && m%c.every == 0 && sec == c.second ||
+				c.unit == "minute" && m%c.every == c.minute && sec == c.second ||
 				c.unit == "hour" && h%c.every == 0 && m == c.minute && sec == c.second {
 				got[s] = true
 			}
@@ -60,7 +60,7 @@ func drawSet(t *rapid.T, name string, size int) uint64 {
 	first := rapid.IntRange(0, size-1).Draw(t, name+" first")
 	last := rapid.IntRange(first, size-1).Draw(t, name+" last")
 	step := rapid.SampledFrom([]int{1, 2, 5, 7, 10, 15, 30}).Draw(t, name+" step")
-	switch rapid.IntRange(0, 6).Draw(t, name+" form") {
+	switch rapid.IntRange(0, 7).Draw(t, name+" form") {
 	case 0, 1:
 		return 1
 	case 2:
@@ -71,6 +71,8 @@ func drawSet(t *rapid.T, name string, size int) uint64 {
 		return span{0, size - 1, step}.set()
 	case 5:
 		return 1<<first | 1<<last
+	case 6:
+		return span{first % step, size - 1, step}.set()
 	}
 	return 1 << first
 }

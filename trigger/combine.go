@@ -63,9 +63,12 @@ func newCombined(parts []Trigger, opts Options) (c combined, err error) {
 	case slices.Contains(parts, nil):
 		return c, &Error{Field: "triggers", Problem: "has a nil among them"}
 	}
-	for _, part := range parts {
-		if depth(part) >= maxDepth {
+	for i, part := range parts {
+		switch {
+		case depth(part) >= maxDepth:
 			return c, &Error{Field: "triggers", Problem: "are combined too deep, allowed are 8 levels"}
+		case AtStart(part):
+			return c, inPart(&Error{Field: "expression", Given: "@reboot", Problem: "has no fire times to combine; make it a job of its own"}, i)
 		}
 	}
 	if err := opts.withoutRule(); err != nil {

@@ -285,8 +285,12 @@ func (c *Crontab) parse(opts Options) error {
 
 func isStar(word string) bool { return word[0] == '*' || word[0] == '?' }
 
-// isSpreadStep tells whether a field is "every so often" by H/n or H(a-b)/n.
-func isSpreadStep(word string) bool { return word[0] == 'H' && strings.Contains(word, "/") }
+// isSpreadStep tells whether a field is "every so often" because it begins with
+// H/n or H(a-b)/n.
+func isSpreadStep(word string) bool {
+	item, _, _ := strings.Cut(word, ",")
+	return item != "" && item[0] == 'H' && strings.Contains(item, "/")
+}
 
 func (c *Crontab) parseEvery(text string, opts Options) error {
 	every, err := time.ParseDuration(text)
@@ -322,8 +326,8 @@ func (c *Crontab) parseField(f *field, number int, list string) (set uint64, giv
 			s = span{f.min, f.star, 1}
 		default:
 			s, problem = f.crontabItem(item)
-			if problem != "" && !c.extended {
-				problem = foreign(item, problem)
+			if problem != "" {
+				problem = c.hint(number, item, problem)
 			}
 		}
 		if problem != "" {
@@ -516,6 +520,19 @@ func (f *field) crontabItem(item string) (s span, problem string) {
 	}
 	s.step, problem = p.stepValue()
 	return s, problem
+}
+
+// hint says it more clearly where an item was to be an extension.
+func (c *Crontab) hint(number int, item, problem string) string {
+	switch {
+	case !c.extended:
+		return foreign(item, problem)
+	case number == textDay && strings.ContainsAny(item, "LlWw"):
+		return dayForms
+	case number == textWeekday && strings.ContainsAny(item, "Ll#"):
+		return "is not a weekday, allowed 0-7, sun to sat, 5L, friL, 5#2 and fri#2 (1 to 5)"
+	}
+	return problem
 }
 
 // foreign says it more clearly where a value is of another dialect.

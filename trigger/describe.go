@@ -18,12 +18,36 @@ const (
 
 // Describe says in a few words when a trigger fires, such as "at 02:30 every
 // day" or "周一至周五 09:00–17:59 每 5 分钟". It names neither the time zone nor
-// the start and the end. It is "" for a trigger that is not of this package.
+// the start and the end, nor the choices of [OnGap] and [OnFold]. It is "" for
+// a trigger that is not of this package.
 func Describe(t Trigger, lang Lang) string {
-	if n, ok := t.(native); ok {
-		return n.describe(wordsOf(lang))
+	n, ok := t.(native)
+	if !ok {
+		return ""
 	}
-	return ""
+	w := wordsOf(lang)
+	text := n.describe(w)
+	if job, ok := spreadBy(t); ok {
+		text = w.spread(text, job != "")
+	}
+	return text
+}
+
+// spreadBy tells whether a trigger has values of H or ~, and by which job's id
+// they are chosen: "" if no job is known yet.
+func spreadBy(t Trigger) (job string, ok bool) {
+	switch t := t.(type) {
+	case *Crontab:
+		return t.job, t.spread
+	case *Modified:
+		return spreadBy(t.inner)
+	}
+	for _, part := range partsOf(t) {
+		if job, ok := spreadBy(part); ok {
+			return job, true
+		}
+	}
+	return "", false
 }
 
 func wordsOf(lang Lang) words {
@@ -45,6 +69,8 @@ type words interface {
 	all(parts []string) string
 	any(parts []string) string
 	modified(text string, with *Modifiers) string
+	// spread says of a text that the job's id chose its values, or will.
+	spread(text string, known bool) string
 	// plan joins what a plan's days and its times of day are called.
 	plan(p *plan, c clock) string
 	// The notes on fires, see Fire.
@@ -54,6 +80,18 @@ type words interface {
 	shifted(from, to string) string
 	delayed(by time.Duration) string
 	notes(list []string) string
+	// What lint and differences are made of.
+	length(i *Interval) string
+	dates(p *plan) string
+	weekdays(p *plan, and bool) string
+	monthList(set uint16) string
+	day(wall int64) string
+	moment(wall int64, nanosecond int) string
+	twice(wall string, more int, choice OnFold) string
+	comma() string
+	semicolon() string
+	change(fire string, isNew bool) string
+	same(until string, compared int) string
 }
 
 // clock is the time-of-day part of a plan, in the form in which it is best
@@ -63,7 +101,7 @@ type clock struct {
 	every    int      // "every so many units"
 	unit     string   // "second", "minute" or "hour"
 	from, to string   // of each day; "" for all of it
-	minute   int      // within every hour, 0 if it is the full one
+	minute   int      // within every hour, 0 if it is the full one; the first if it is every so many minutes
 	second   int      // within every minute, 0 if it is the full one
 }
 
@@ -74,8 +112,124 @@ func (p *plan) describe(w words) string {
 	if p.never {
 		return w.never()
 	}
-	return w.plan(p, p.clock())
+	return w.plan(p.spoken(), p.clock())
 }
+
+// spoken gives a plan with its days as they are best said: weekdays of the
+// month, where nothing else counts, are days of it.
+func (p *plan) spoken() *plan {
+	nth := p.specialOrNone().weekdayNth
+	if nth == ([6]uint8{}) {
+		return p
+	}
+	q := *p
+	switch {
+	case p.weekdays == allWeekdays:
+		q.special = &specialDays{nth: p.special.nth, fromEnd: p.special.fromEnd, nearest: p.special.nearest, nearestEnd: p.special.nearestEnd}
+	case p.weekdays == 0 && p.days == allDays:
+		q.days, q.weekdays, q.special = 0, allWeekdays, &specialDays{nth: nth}
+	}
+	return &q
+}
+
+// eachNth calls yield with each weekday of the month, Monday as 1 to Sunday as
+// 7: the 1st to the 5th, and the last as lastOfMonth.
+func eachNth(nth [6]uint8, yield func(which, weekday int)) {
+	for i, set := range nth {
+		for d := nextBit(mondayFirst(set), 1); d <= 7; d = nextBit(mondayFirst(set), d+1) {
+			yield(i, d)
+		}
+	}
+}
+
+// beforeLast lists days before the last of the month, the earliest first.
+func beforeLast(set uint32, text func(n int) string) (list []string) {
+	for n := 31; n >= 0; n-- {
+		if set>>uint(n)&1 != 0 {
+			list = append(list, text(n))
+		}
+	}
+	return list
+}
+
+// distance gives the units of a calendar interval, the longest first.
+func (c *CalendarInterval) distance() (list []amount) {
+	s := &c.spec
+	for _, a := range []amount{{s.Years, "year"}, {s.Months, "month"}, {s.Weeks, "week"}, {s.Days, "day"}} {
+		if a.n != 0 {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+type amount struct {
+	n    int
+	unit string
+}
+
+// lacksDays tells whether some of the months that a calendar interval comes to
+// are too short to have its day.
+func (c *CalendarInterval) lacksDays() bool {
+	months := 12*c.spec.Years + c.spec.Months
+	if months == 0 || c.start == noStart {
+		return false
+	}
+	_, month, day := c.firstDate()
+	for n := range 12 {
+		if day > daysInMonth(2001, (month-1+n*months)%12+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// counted tells whether it must be said from which day a calendar interval is
+// counted: not where its text shows its phase.
+func (c *CalendarInterval) counted() bool {
+	d := c.distance()
+	return len(d) > 1 || d[0].n > 1 || c.start == noStart && d[0].unit != "day"
+}
+
+// window gives the times of day of a daily interval; both "" for all day. to is
+// "" for the end of the day, and next tells that it is one of the next day.
+func (d *DailyTimeInterval) window() (from, to string, next bool) {
+	all := d.from == 0 && d.to == secondsPerDay-1
+	if all && secondsPerDay%d.step == 0 {
+		return "", "", false
+	}
+	text := func(second int64) string {
+		s := int(second % secondsPerDay)
+		return timeText(s/3600, s/60%60, s%60)
+	}
+	if from = text(d.from); d.to != secondsPerDay-1 {
+		to = text(d.to)
+	}
+	return from, to, d.to >= secondsPerDay
+}
+
+// once tells whether a daily interval has but one fire a day.
+func (d *DailyTimeInterval) once() bool { return d.to-d.from < d.step }
+
+// inBrackets sets off those of the texts that consist of several.
+func inBrackets(text, mark, open, end string) string {
+	if strings.Contains(text, mark) {
+		return open + text + end
+	}
+	return text
+}
+
+// clockTime gives the time of day that a clock shows.
+func clockTime(wall int64, nanosecond int) string {
+	at := time.Unix(wall, int64(nanosecond)).UTC()
+	if at.Nanosecond() != 0 {
+		return at.Format("15:04:05.999999")
+	}
+	return timeText(at.Clock())
+}
+
+// lengthOf gives a span of time for words.length.
+func lengthOf(d time.Duration) *Interval { return &Interval{every: d.Microseconds()} }
 
 func (p *plan) clock() clock {
 	if bits.OnesCount64(p.seconds) > 1 {
@@ -87,6 +241,10 @@ func (p *plan) clock() clock {
 	firstHour, lastHour, hourRun := run(hours)
 	_, lastMinute, minuteRun := run(p.minutes)
 	hourStep := cycle(hours, 24)
+	minuteStep := cycle(p.minutes>>uint(minute), 60)
+	if minute > 0 && bits.OnesCount64(p.minutes) < 3 {
+		minuteStep = 0
+	}
 	c := clock{second: second}
 	times := bits.OnesCount64(p.minutes) * bits.OnesCount64(hours)
 	switch {
@@ -95,9 +253,13 @@ func (p *plan) clock() clock {
 	case bits.OnesCount64(p.minutes) == 1 && hourRun && times >= 4:
 		c.every, c.unit, c.second = 1, "hour", 0
 		c.from, c.to = timeText(firstHour, minute, second), timeText(lastHour, minute, second)
-	case cycle(p.minutes, 60) > 0 && (hourRun || hourStep == 1) && times > 2:
-		c.every, c.unit = cycle(p.minutes, 60), "minute"
-		if hourStep != 1 {
+	case minuteStep > 0 && (hourRun || hourStep == 1) && times > 2:
+		c.every, c.unit, c.minute = minuteStep, "minute", minute
+		switch {
+		case hourStep == 1:
+		case minute != 0:
+			c.from, c.to = timeText(firstHour, minute, 0), timeText(lastHour, lastMinute, 0)
+		default:
 			c.from, c.to = timeText(firstHour, 0, 0), timeText(lastHour, 59, 0)
 		}
 	case minuteRun && firstHour == lastHour && times > 2:
@@ -246,12 +408,14 @@ func (i *Interval) lengths() (days, hours, minutes int64, seconds string) {
 func short(n int64) bool { return n > 0 && n <= 120 }
 
 // joinWords joins with spaces what is not empty.
-func joinWords(list ...string) string {
-	kept := list[:0]
+func joinWords(list ...string) string { return joinNonEmpty(list, " ") }
+
+func joinNonEmpty(list []string, mark string) string {
+	kept := make([]string, 0, len(list))
 	for _, s := range list {
 		if s != "" {
 			kept = append(kept, s)
 		}
 	}
-	return strings.Join(kept, " ")
+	return strings.Join(kept, mark)
 }

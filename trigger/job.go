@@ -19,8 +19,10 @@ func ForJob(t Trigger, id string) Trigger {
 			return t
 		}
 		return t.of(inner, id)
+	case *And, *Or:
+		return mapParts(t, func(part Trigger, _ int) Trigger { return ForJob(part, id) })
 	}
-	return mapParts(t, func(part Trigger, _ int) Trigger { return ForJob(part, id) })
+	return t
 }
 
 // mapParts returns a trigger with its parts changed; the same if none is.
@@ -28,14 +30,17 @@ func mapParts(t Trigger, change func(part Trigger, i int) Trigger) Trigger {
 	var changed []Trigger
 	parts := partsOf(t)
 	for i, part := range parts {
-		new := change(part, i)
-		if new == part {
+		if _, ok := part.(native); !ok {
+			continue // one that may not even be comparable
+		}
+		made := change(part, i)
+		if made == part {
 			continue
 		}
 		if changed == nil {
 			changed = append(changed, parts...)
 		}
-		changed[i] = new
+		changed[i] = made
 	}
 	if changed == nil {
 		return t
@@ -101,22 +106,11 @@ func Anchor(t, before Trigger, now time.Time) Trigger {
 func (b *base) starts() time.Time { return microTime(b.start, b.zone) }
 
 // AtStart tells whether a job with this trigger runs once each time that a
-// scheduler starts: its crontab text is @reboot, or that of one of the parts of
-// an [Or]. Such a run has no fire time.
+// scheduler starts: its crontab text is @reboot. Such a trigger has no fire
+// times, so that it takes no modifiers and is no part of others.
 func AtStart(t Trigger) bool {
-	switch t := t.(type) {
-	case *Crontab:
-		return t.reboot
-	case *Modified:
-		return AtStart(t.inner)
-	case *Or:
-		for _, part := range t.parts {
-			if AtStart(part) {
-				return true
-			}
-		}
-	}
-	return false
+	c, ok := t.(*Crontab)
+	return ok && c.reboot
 }
 
 // hashText makes a number of a text: FNV-1a, 64 bits

@@ -242,10 +242,8 @@ func (o *object) number(key string) (n float64) {
 	if raw == nil {
 		return 0
 	}
-	if raw[0] == '"' {
-		o.fail(key, o.text(key), "is text, but must be a number")
-	} else if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') || json.Unmarshal(raw, &n) != nil {
-		o.fail(key, string(raw), "must be a number")
+	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') || json.Unmarshal(raw, &n) != nil {
+		o.mustBe(key, "a number")
 	} else if n < 0 {
 		o.fail(key, string(raw), "is negative, allowed 0 or more")
 	}
@@ -270,18 +268,18 @@ func (o *object) whole(key string) int {
 	if raw == nil {
 		return 0
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 32)
+	n, err := strconv.Atoi(string(raw))
 	if err != nil {
-		o.fail(key, string(raw), "must be a whole number")
+		o.mustBe(key, "a whole number")
 	}
-	return int(n)
+	return n
 }
 
 // truth gives a value that must be true or false; false if it is left out.
 func (o *object) truth(key string) bool {
 	raw := string(o.raw(key))
 	if raw != "" && raw != "true" && raw != "false" {
-		o.fail(key, raw, "must be true or false")
+		o.mustBe(key, "true or false")
 	}
 	return raw == "true"
 }
@@ -290,9 +288,18 @@ func (o *object) truth(key string) bool {
 func (o *object) list(key string) (values []json.RawMessage) {
 	raw := o.raw(key)
 	if raw != nil && (raw[0] != '[' || json.Unmarshal(raw, &values) != nil) {
-		o.fail(key, string(raw), "must be a list")
+		o.mustBe(key, "a list")
 	}
 	return values
+}
+
+// mustBe fails for a value of the wrong sort.
+func (o *object) mustBe(key, what string) {
+	raw := o.raw(key)
+	if s, ok := unquote(raw); ok {
+		o.fail(key, s, "is text, but must be "+what)
+	}
+	o.fail(key, string(raw), "must be "+what)
 }
 
 // texts gives the values of an array of text.
@@ -395,10 +402,12 @@ func boundKeys() []string { return []string{"start_date", "end_date"} }
 
 // only refuses keys other than those of the kind.
 func (o *object) only(options []string, keys ...string) {
-	keys = slices.Concat(keys, options, modifierKeys())
 	for _, m := range o.members {
-		if m.key != "type" && m.key != "timezone" && !slices.Contains(keys, m.key) {
-			o.fail(m.key, "", "unknown key, allowed: type, "+strings.Join(keys, ", ")+", timezone")
+		switch {
+		case m.key == "type", m.key == "timezone", slices.Contains(keys, m.key), slices.Contains(options, m.key), slices.Contains(modifierKeys(), m.key):
+		default:
+			allowed := slices.Concat([]string{"type"}, keys, options, modifierKeys(), []string{"timezone"})
+			o.fail(m.key, "", "unknown key, allowed: "+strings.Join(allowed, ", "))
 		}
 	}
 }

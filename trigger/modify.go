@@ -54,6 +54,9 @@ func Modify(t Trigger, with Modifiers) (Trigger, error) {
 	if _, ok := t.(*Modified); ok {
 		return nil, &Error{Problem: "the trigger is modified already; give all modifiers at once"}
 	}
+	if AtStart(t) {
+		return nil, &Error{Field: "expression", Given: "@reboot", Problem: "has no fire times to modify"}
+	}
 	_, isInterval := t.(*Interval)
 	switch highest := maxLimit; {
 	case with.Limit == 0:
@@ -165,14 +168,23 @@ func (m *Modified) delayed(fire time.Time) time.Time {
 
 // lastFire gives the last fire, before jitter, at or before an instant, if it
 // is not further back than the longest delay. A plan can only be asked forward:
-// it is asked from ever further back.
+// the span in which the fire lies is halved until there is no other in it.
 func (m *Modified) lastFire(at time.Time) (last time.Time, ok bool) {
-	for back := min(time.Second, m.with.Jitter); ; back = min(2*back, m.with.Jitter) {
-		for fire, found := m.limited(at.Add(-back - 1)); found && !fire.After(at); fire, found = m.limited(fire) {
-			last, ok = fire, true
+	last, ok = m.limited(at.Add(-m.with.Jitter - 1))
+	if !ok || last.After(at) {
+		return time.Time{}, false
+	}
+	for until := at; ; { // it is last, or between last and until
+		fire, ok := m.limited(last)
+		if !ok || fire.After(at) {
+			return last, true
 		}
-		if ok || back == m.with.Jitter {
-			return last, ok
+		last = fire
+		middle := last.Add(until.Sub(last) / 2)
+		if fire, ok = m.limited(middle); ok && !fire.After(at) {
+			last = fire
+		} else {
+			until = middle
 		}
 	}
 }

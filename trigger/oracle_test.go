@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +237,104 @@ func drawCron(t *rapid.T) (spec trigger.CronSpec, o *oracle, step time.Duration)
 	}, o, step
 }
 
+// drawQuartz does the same for a Quartz expression. Ranges may wrap around.
+func drawQuartz(t *rapid.T) (expr string, o *oracle, step time.Duration) {
+	wrapped := func(name string, low, high int) drawnField {
+		if rapid.IntRange(0, 3).Draw(t, name+" wraps") > 0 {
+			return drawField(t, name, low, high, false)
+		}
+		first := rapid.IntRange(low+1, high).Draw(t, name+" first")
+		last := rapid.IntRange(low, first-1).Draw(t, name+" wrapped last")
+		step := rapid.IntRange(1, 3).Draw(t, name+" wrapped step")
+		f := drawnField{text: fmt.Sprintf("%d-%d", first, last), values: map[int]bool{}}
+		if step > 1 {
+			f.text += fmt.Sprintf("/%d", step)
+		}
+		v := first
+		for range high - low + 1 - (first - last - 1) {
+			if (v-first+high-low+1)%(high-low+1)%step == 0 {
+				f.values[v] = true
+			}
+			if v++; v > high {
+				v = low
+			}
+		}
+		return f
+	}
+	small := func(f drawnField, most int) drawnField { // Quartz takes no step beyond the field
+		for item := range strings.SplitSeq(f.text, ",") {
+			if _, step, ok := strings.Cut(item, "/"); ok {
+				if n, _ := strconv.Atoi(step); n > most {
+					f.text, f.values = fmt.Sprint(most), map[int]bool{most: true}
+					return f
+				}
+			}
+		}
+		return f
+	}
+	second := drawnField{"0", map[int]bool{0: true}}
+	step = time.Minute
+	if rapid.IntRange(0, 3).Draw(t, "seconds") == 0 {
+		second, step = small(wrapped("second", 0, 59), 59), time.Second
+	}
+	minute, hour := small(wrapped("minute", 0, 59), 59), small(wrapped("hour", 0, 23), 23)
+	month := everyValue(1, 12)
+	day := func(time.Time) bool { return true }
+	days := "* * ?"
+	if rapid.Bool().Draw(t, "not every day") {
+		month = small(wrapped("month", 1, 12), 12)
+		var dayText, weekdayText string
+		switch rapid.IntRange(0, 3).Draw(t, "days") {
+		case 0:
+			f := small(wrapped("day", 1, 31), 31)
+			day = func(w time.Time) bool { return f.values[w.Day()] }
+			dayText, weekdayText = f.text, "?"
+		case 1:
+			f := small(wrapped("weekday", 1, 7), 7)
+			day = func(w time.Time) bool { return f.values[int(w.Weekday())+1] }
+			dayText, weekdayText = "?", f.text
+		case 2:
+			n := rapid.IntRange(0, 30).Draw(t, "from the end")
+			near := rapid.Bool().Draw(t, "nearest")
+			dayText, weekdayText = fmt.Sprintf("L-%d", n), "?"
+			if near {
+				dayText += "W"
+			}
+			day = func(w time.Time) bool {
+				d := monthEnd(w) - n
+				if near && d > 0 {
+					d = nearestWeekday(w, d)
+				}
+				return w.Day() == d
+			}
+		case 3:
+			n, weekday := rapid.IntRange(1, 6).Draw(t, "nth"), rapid.IntRange(1, 7).Draw(t, "of weekday")
+			dayText, weekdayText = "?", fmt.Sprintf("%d#%d", weekday, n)
+			if n == 6 {
+				weekdayText = fmt.Sprintf("%dL", weekday)
+			}
+			day = func(w time.Time) bool {
+				if int(w.Weekday())+1 != weekday {
+					return false
+				}
+				return n == 6 && w.Day() > monthEnd(w)-7 || (w.Day()+6)/7 == n
+			}
+		}
+		days = dayText + " " + month.text + " " + weekdayText
+	}
+	expr = strings.Join([]string{second.text, minute.text, hour.text, days}, " ")
+	o = &oracle{elapsed: second.star() || minute.star() || hour.star()}
+	o.match = []func(time.Time) bool{
+		func(w time.Time) bool { return second.values[w.Second()] },
+		func(w time.Time) bool { return minute.values[w.Minute()] },
+		func(w time.Time) bool { return hour.values[w.Hour()] },
+		func(w time.Time) bool { return month.values[int(w.Month())] },
+		day,
+	}
+	o.days = o.match[3:]
+	return expr, o, step
+}
+
 func drawSpecialDay(t *rapid.T) (string, func(time.Time) bool) {
 	length := func(w time.Time) int { return time.Date(w.Year(), w.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day() }
 	n := rapid.IntRange(0, 6).Draw(t, "nth")
@@ -362,6 +461,50 @@ func TestCronAgainstOracle(t *testing.T) {
 	})
 }
 
+func TestQuartzAgainstOracle(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		zone := loadZone(t, rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
+		expr, o, step := drawQuartz(t)
+		trig, err := trigger.NewQuartz(expr, trigger.Options{Zone: zone})
+		if err != nil {
+			t.Fatalf("%q: %v", expr, err)
+		}
+		checkAgainst(t, trig, o, zone, drawInstant(t, zone), step)
+	})
+}
+
+// TestQuartzDays looks at days alone, over decades.
+func TestQuartzDays(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		expr, o, _ := drawQuartz(t)
+		expr = "0 0 12 " + strings.Join(strings.Fields(expr)[3:], " ")
+		trig, err := trigger.NewQuartz(expr, trigger.Options{})
+		if err != nil {
+			t.Fatalf("%q: %v", expr, err)
+		}
+		checkDays(t, expr, trig, &oracle{match: o.days})
+	})
+}
+
+// checkDays compares a trigger that fires at noon with an oracle of days.
+func checkDays(t *rapid.T, text string, trig trigger.Trigger, o *oracle) {
+	begin := time.Date(rapid.IntRange(1971, 2030).Draw(t, "begin"), 1, 1, 12, 0, 0, 0, time.UTC)
+	end := begin.AddDate(25, 0, 0)
+	at := begin.Add(-time.Second)
+	for _, want := range o.fires(time.UTC, begin, end, 24*time.Hour) {
+		got, ok := trig.Next(at)
+		if !ok || !got.Equal(want) {
+			t.Fatalf("%s: Next(%v) = %v, want %v", text, at, got, want)
+		}
+		at = want
+	}
+	if got, ok := trig.Next(at); ok && !got.After(end) {
+		t.Fatalf("%s: Next(%v) = %v, want none until %v", text, at, got, end)
+	}
+}
+
 // TestCronDays looks at days alone, over decades.
 func TestCronDays(t *testing.T) {
 	t.Parallel()
@@ -374,20 +517,7 @@ func TestCronDays(t *testing.T) {
 		}
 		// The drawn fields of the time of day do not count here; those of the
 		// day come first, but for the defaults.
-		o = &oracle{match: o.days}
-		begin := time.Date(rapid.IntRange(1971, 2030).Draw(t, "begin"), 1, 1, 12, 0, 0, 0, time.UTC)
-		end := begin.AddDate(25, 0, 0)
-		at := begin.Add(-time.Second)
-		for _, want := range o.fires(time.UTC, begin, end, 24*time.Hour) {
-			got, ok := trig.Next(at)
-			if !ok || !got.Equal(want) {
-				t.Fatalf("%+v: Next(%v) = %v, want %v", spec, at, got, want)
-			}
-			at = want
-		}
-		if got, ok := trig.Next(at); ok && !got.After(end) {
-			t.Fatalf("%+v: Next(%v) = %v, want none until %v", spec, at, got, end)
-		}
+		checkDays(t, fmt.Sprintf("%+v", spec), trig, &oracle{match: o.days})
 	})
 }
 

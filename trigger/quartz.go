@@ -26,7 +26,8 @@ type Quartz struct {
 // is a list, separated by commas, of all values (*), one (a) or a range (a-b),
 // each of them with a step if need be: */n or /n, a/n (from a to the maximum),
 // a-b/n. Ranges wrap around, but for years: 22-2, FRI-MON, NOV-FEB. Case does
-// not matter. Exactly one of the two day fields must be ?, the other counts.
+// not matter. Names take no step. Exactly one of the two day fields must be ?,
+// the other counts.
 //
 // The day of month also takes L (the last), L-n (n days before the last), nW
 // (the working day, Monday to Friday, nearest to the n-th in the same month),
@@ -159,8 +160,12 @@ func (f *field) quartzItem(item string) (s span, problem string) {
 	}
 	s.first, s.last = f.min, f.max
 	if (p.first != "*" && p.first != "" || p.isRange) && item[0] != '/' {
-		if s.first, _, problem = f.value(p.first); problem != "" {
+		var named bool
+		if s.first, named, problem = f.value(p.first); problem != "" {
 			return s, f.quartzHint(p.first, problem)
+		}
+		if named && p.isStep {
+			return s, "has a step after a name, which Quartz ignores; write it with numbers"
 		}
 		if !p.isStep {
 			s.last = s.first
@@ -186,13 +191,22 @@ func (f *field) quartzItem(item string) (s span, problem string) {
 	return s, ""
 }
 
+const dayForms = "is not a day of the month, allowed 1-31, L, L-n, nW, LW and L-nW"
+
+func isNumber(s string) bool {
+	_, ok := number(s)
+	return ok
+}
+
 // quartzHint says what the field takes besides.
 func (f *field) quartzHint(value, problem string) string {
 	switch {
 	case value == "?":
 		return "is for one of the two day fields alone"
-	case f.name == "day of month" && (value == "" || value[0] < '0' || value[0] > '9'):
-		return "is not a day of the month, allowed 1-31, L, L-n, nW, LW and L-nW"
+	case f.name == "day of month" && !isNumber(value):
+		return dayForms
+	case f.name == "day of week" && !isNumber(value):
+		return "is not a weekday, allowed 1-7, sun to sat, L, 6L, friL, 6#2 and fri#2 (1 to 5)"
 	case f.name == "day of week" && value == "0":
 		return problem + " (1 is Sunday, 7 is Saturday)"
 	}

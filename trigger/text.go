@@ -177,15 +177,15 @@ func (p *textParser) word() string {
 	return word
 }
 
-// key takes "key=", or nothing.
+// key takes "key=", or nothing. Keys are lower case, which tells them from the
+// parts of an RRULE.
 func (p *textParser) key() string {
-	before := p.rest
-	key := p.word()
-	if key == "" || !strings.HasPrefix(p.rest, "=") {
-		p.rest = before
+	n := strings.IndexFunc(p.rest, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' })
+	if n <= 0 || p.rest[n] != '=' {
 		return ""
 	}
-	p.rest = p.rest[1:]
+	key := p.rest[:n]
+	p.rest = p.rest[n+1:]
 	return key
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,40 +27,51 @@ const (
 )
 
 type nextCmd struct {
-	Crontab  string    `help:"A crontab expression of 5 fields, or 6 with leading seconds." placeholder:"TEXT" xor:"trigger"`
-	Trigger  string    `help:"A trigger in its JSON form." placeholder:"JSON" xor:"trigger"`
+	Plan     string    `arg:"" optional:"" help:"A trigger: a crontab expression, one line such as 'quartz \"0 0 12 L * ?\" timezone=UTC', or its JSON form."`
+	Crontab  string    `help:"A crontab expression." placeholder:"TEXT" xor:"trigger"`
+	Trigger  string    `help:"A trigger in its JSON form or as one line of text." placeholder:"TEXT" xor:"trigger"`
 	Timezone zone      `default:"UTC" help:"Time zone of a trigger that names none."`
 	From     time.Time `help:"Print fire times strictly after this instant (RFC 3339). Left out: now." placeholder:"TIME"`
 	Count    int       `short:"n" default:"10" help:"How many fire times, 1 to 10000."`
+	Job      string    `help:"The job whose fire times these are: its id chooses the values of H and ~, and the delays of jitter." placeholder:"ID"`
+	Lang     string    `enum:"en,zh" default:"en" help:"Language of the words, en or zh."`
+	As       string    `help:"Print the trigger as another kind (cron, crontab, quartz, interval) instead." placeholder:"KIND"`
+	Compare  string    `help:"Print the fire times that only one of the trigger and this one has." placeholder:"TEXT"`
 }
 
 // Help is the long help of the command.
 func (nextCmd) Help() string {
-	return `With --crontab or --trigger it prints a table. Otherwise it reads JSON lines
+	return `With a trigger it prints what it means, warnings and a table of fire times.
+Without one it reads JSON lines
   {"id":"a","trigger":{"type":"crontab","expression":"0 9 * * mon"},"from":"2026-01-01T00:00:00Z","count":3}
 from standard input and prints for each, in the same order, a line
   {"id":"a","fires":["2026-01-05T09:00:00Z",…],"exhausted":false}   or
   {"id":"a","error":"…"}
-count may be left out (10). exhausted tells that there are fewer fire times than
-count. An interval without start_date fires first one interval after from.`
+count may be left out (10), and job, whose id chooses the values of H and ~ and
+the delays of jitter, as well. exhausted tells that there are fewer fire times
+than count. An interval without start_date fires first one interval after from.`
 }
 
 // Run prints fire times.
 func (c *nextCmd) Run(ctx context.Context, io stdio) error {
-	form := []byte(c.Trigger)
-	if c.Crontab != "" {
-		var err error
-		if form, err = json.Marshal(map[string]string{"type": "crontab", "expression": c.Crontab}); err != nil {
-			return err
+	given := 0
+	for _, text := range []string{c.Plan, c.Crontab, c.Trigger} {
+		if text != "" {
+			given++
 		}
 	}
-	if len(form) == 0 {
+	switch {
+	case given > 1:
+		return errors.New("the trigger is given twice")
+	case given == 0:
 		return answerLines(ctx, io.in, io.out, c.Timezone.Location)
-	}
-	if c.Count < 1 || c.Count > maxCount {
+	case c.Count < 1 || c.Count > maxCount:
 		return fmt.Errorf("--count is %d, allowed: 1 to %d", c.Count, maxCount)
 	}
-	t, err := trigger.Parse(form, c.Timezone.Location)
+	t, err := c.parse(c.Plan + c.Trigger)
+	if c.Crontab != "" {
+		t, err = trigger.NewCrontab(c.Crontab, trigger.Options{Zone: c.Timezone.Location})
+	}
 	if err != nil {
 		return err
 	}
@@ -67,18 +79,70 @@ func (c *nextCmd) Run(ctx context.Context, io stdio) error {
 	if from.IsZero() {
 		from = time.Now()
 	}
-	return printTable(io.out, t, from, c.Count)
+	switch {
+	case c.As != "":
+		return c.printAs(io.out, t)
+	case c.Compare != "":
+		return c.printDifference(io.out, t, from)
+	}
+	return c.printTable(io.out, t, from)
+}
+
+// parse reads a trigger in either form.
+func (c *nextCmd) parse(text string) (trigger.Trigger, error) {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return trigger.Parse([]byte(text), c.Timezone.Location)
+	}
+	return trigger.ParseText(text, c.Timezone.Location)
+}
+
+// printAs prints the trigger as one of another kind.
+func (c *nextCmd) printAs(out io.Writer, t trigger.Trigger) error {
+	converted, err := trigger.Convert(t, c.As)
+	if err != nil {
+		return err
+	}
+	text, err := trigger.Text(converted)
+	if err == nil {
+		_, err = fmt.Fprintln(out, text)
+	}
+	return err
+}
+
+// printDifference prints what would change if another trigger took the place of
+// this one.
+func (c *nextCmd) printDifference(out io.Writer, t trigger.Trigger, from time.Time) error {
+	other, err := c.parse(c.Compare)
+	if err != nil {
+		return fmt.Errorf("--compare: %w", err)
+	}
+	now := func(t trigger.Trigger) trigger.Trigger { return trigger.ForJob(trigger.Anchor(t, nil, from), c.Job) }
+	delta := trigger.Difference(now(t), now(other), from, c.Count)
+	_, err = fmt.Fprintln(out, delta.Describe(trigger.Lang(c.Lang)))
+	return err
 }
 
 // printTable prints fire times for a person.
-func printTable(out io.Writer, t trigger.Trigger, from time.Time, count int) error {
-	fires, exhausted := service.NextFires(t, from, count)
-	fmt.Fprintf(out, "%s\n\n", trigger.Describe(t, trigger.English))
+func (c *nextCmd) printTable(out io.Writer, t trigger.Trigger, from time.Time) error {
+	lang := trigger.Lang(c.Lang)
+	fires, exhausted := service.Preview(t, c.Job, from, c.Count, lang)
+	t = trigger.ForJob(t, c.Job)
+	fmt.Fprintln(out, trigger.Describe(t, lang))
+	for _, warning := range trigger.Lint(t, from, lang) {
+		fmt.Fprintf(out, "! %s\n", warning.Message)
+	}
+	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "N\tFIRE TIME\tDAY\tIN\tNOTE")
-	for i, fire := range fires {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", i+1, fire.Format(time.RFC3339Nano), fire.Weekday().String()[:3],
-			until(fire.Sub(from)), trigger.Explain(t, fire, trigger.English).Note)
+	n := 0
+	for _, fire := range fires {
+		number := "-"
+		if fire.Effect != trigger.EffectSkipped {
+			n++
+			number = strconv.Itoa(n)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", number, fire.Time.Format(time.RFC3339Nano), fire.Time.Weekday().String()[:3],
+			until(fire.Time.Sub(from)), fire.Note)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -188,7 +252,7 @@ func answerLine(line []byte, zone *time.Location) answer {
 }
 
 func fieldsFires(fields map[string]json.RawMessage, zone *time.Location) (fires []time.Time, exhausted bool, err error) {
-	known := []string{"id", "trigger", "from", "count"}
+	known := []string{"id", "trigger", "from", "count", "job"}
 	for key := range fields {
 		if !slices.Contains(known, key) {
 			return nil, false, fmt.Errorf("%s: unknown key, allowed: %s", key, strings.Join(known, ", "))
@@ -198,8 +262,15 @@ func fieldsFires(fields map[string]json.RawMessage, zone *time.Location) (fires 
 		return nil, false, errors.New("trigger: is missing")
 	}
 	t, err := trigger.Parse(fields["trigger"], zone)
+	if text := ""; bytes.HasPrefix(fields["trigger"], []byte{'"'}) && json.Unmarshal(fields["trigger"], &text) == nil {
+		t, err = trigger.ParseText(text, zone)
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("trigger: %w", err)
+	}
+	job := ""
+	if given := fields["job"]; given != nil && json.Unmarshal(given, &job) != nil {
+		return nil, false, errors.New("job: must be text")
 	}
 	var from time.Time
 	if err := json.Unmarshal(fields["from"], &from); err != nil || from.IsZero() {
@@ -211,6 +282,6 @@ func fieldsFires(fields map[string]json.RawMessage, zone *time.Location) (fires 
 			return nil, false, fmt.Errorf("count: %s is out of range, allowed: 1 to %d", given, maxCount)
 		}
 	}
-	fires, exhausted = service.NextFires(t, from, count)
+	fires, exhausted = service.NextFires(t, job, from, count)
 	return fires, exhausted, nil
 }

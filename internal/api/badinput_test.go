@@ -26,7 +26,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		"unknown trigger kind":     {post(with(`{"type":"moon"}`)), 422, "invalid_field", "body.trigger.type"},
 		"trigger without kind":     {post(with(`{"hour":"1"}`)), 422, "invalid_field", "body.trigger.type"},
-		"trigger is no object":     {post(with(`"daily"`)), 422, "invalid_field", "body.trigger"},
+		"trigger is no object":     {post(with(`"daily"`)), 422, "invalid_field", "body.trigger.expression"},
 		"trigger is null":          {post(with(`null`)), 422, "invalid_field", "body.trigger"},
 		"field out of range":       {post(with(`{"type":"cron","hour":"25"}`)), 422, "invalid_field", "body.trigger.hour"},
 		"step 0":                   {post(with(`{"type":"cron","minute":"*/0"}`)), 422, "invalid_field", "body.trigger.minute"},

@@ -12,52 +12,6 @@ import (
 	"github.com/jobcenter-go/jobcenter/internal/service"
 )
 
-// The kinds of trigger, for the document only; package trigger reads them.
-type (
-	// CronTrigger fires at the times that all its fields allow.
-	CronTrigger struct {
-		Type      string `json:"type" enum:"cron"`
-		Year      string `json:"year,omitempty" example:"2026-2030"`
-		Month     string `json:"month,omitempty" doc:"1 to 12, or jan to dec." example:"6-8,11-12"`
-		Day       string `json:"day,omitempty" doc:"1 to 31, last, or such as 3rd fri or last sun." example:"3rd fri"`
-		Week      string `json:"week,omitempty" doc:"The ISO week, 1 to 53."`
-		DayOfWeek string `json:"day_of_week,omitempty" doc:"0 to 6 where 0 is Monday, or mon to sun." example:"mon-fri"`
-		Hour      string `json:"hour,omitempty" example:"9-17"`
-		Minute    string `json:"minute,omitempty" example:"*/5"`
-		Second    string `json:"second,omitempty" example:"0"`
-		Bounds
-	}
-	// CrontabTrigger is a line of a crontab: 5 fields, or 6 with leading seconds.
-	CrontabTrigger struct {
-		Type       string `json:"type" enum:"crontab"`
-		Expression string `json:"expression" example:"*/5 9-17 * * mon-fri"`
-		Bounds
-	}
-	// IntervalTrigger fires every so often, counted from start_date. Left
-	// out, that is one interval after the job was added.
-	IntervalTrigger struct {
-		Type    string  `json:"type" enum:"interval"`
-		Weeks   int64   `json:"weeks,omitempty"`
-		Days    int64   `json:"days,omitempty"`
-		Hours   int64   `json:"hours,omitempty"`
-		Minutes int64   `json:"minutes,omitempty"`
-		Seconds float64 `json:"seconds,omitempty"`
-		Bounds
-	}
-	// DateTrigger fires once.
-	DateTrigger struct {
-		Type     string `json:"type" enum:"date"`
-		RunDate  string `json:"run_date" doc:"RFC 3339, or without an offset the wall time in timezone." example:"2026-11-06T16:30:05"`
-		Timezone string `json:"timezone,omitempty" doc:"An IANA name. Left out: the server's default." example:"Asia/Shanghai"`
-	}
-	// Bounds are what all but a date have.
-	Bounds struct {
-		StartDate string `json:"start_date,omitempty" doc:"No fire time before it. RFC 3339, or without an offset the wall time in timezone."`
-		EndDate   string `json:"end_date,omitempty" doc:"No fire time after it. RFC 3339, or without an offset the wall time in timezone."`
-		Timezone  string `json:"timezone,omitempty" doc:"An IANA name. Left out: the server's default." example:"Asia/Shanghai"`
-	}
-)
-
 const schemas = "#/components/schemas/"
 
 // Document returns the OpenAPI document of a version of the API.
@@ -75,15 +29,15 @@ func document(spec *huma.OpenAPI) ([]byte, error) {
 	registry := spec.Components.Schemas
 	kinds := map[string]string{}
 	var refs []any
-	for kind, t := range map[string]reflect.Type{
-		"cron": reflect.TypeFor[CronTrigger](), "crontab": reflect.TypeFor[CrontabTrigger](),
-		"interval": reflect.TypeFor[IntervalTrigger](), "date": reflect.TypeFor[DateTrigger](),
-	} {
-		kinds[kind] = registry.Schema(t, true, "").Ref
+	for _, of := range triggerForms() {
+		ref := registry.Schema(of.form, true, "").Ref
+		kinds[of.kind] = ref
+		refs = append(refs, map[string]string{"$ref": ref})
 	}
-	for _, kind := range []string{"cron", "crontab", "interval", "date"} {
-		refs = append(refs, map[string]string{"$ref": kinds[kind]})
-	}
+	refs = append(refs, map[string]string{
+		"type": "string", "example": `quartz "0 0 12 L * ?" timezone=Asia/Shanghai`,
+		"description": "In requests, the trigger as one line of text: its kind, then its keys as key=value. A bare crontab expression will do.",
+	})
 	// huma knows its own form of errors only; every answer has a Problem.
 	delete(registry.Map(), "ErrorModel")
 	delete(registry.Map(), "ErrorDetail")

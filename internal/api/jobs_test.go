@@ -12,6 +12,7 @@ import (
 
 	"github.com/jobcenter-go/jobcenter/internal/account"
 	"github.com/jobcenter-go/jobcenter/internal/api"
+	"github.com/jobcenter-go/jobcenter/trigger"
 )
 
 func TestJobAsItWasGiven(t *testing.T) {
@@ -178,7 +179,8 @@ func TestPreview(t *testing.T) {
 		Fires       []api.Fire
 		Exhausted   bool
 		Description string
-		Warnings    []string
+		Warnings    []api.Warning
+		Text        string
 	}
 	for name, test := range map[string]struct {
 		body      string
@@ -205,7 +207,90 @@ func TestPreview(t *testing.T) {
 			t.Errorf("%s: %+v (-want +got):\n%s", name, p, diff)
 		}
 		if (len(p.Warnings) > 0) != (test.fires == nil) {
-			t.Errorf("%s: warnings = %q", name, p.Warnings)
+			t.Errorf("%s: warnings = %v", name, p.Warnings)
 		}
+	}
+}
+
+// TestPreviewTells looks at what a preview says besides fire times: what the
+// clocks do to them, the values that a job's id chooses, and the text, which is
+// taken in place of the JSON form.
+func TestPreviewTells(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, siteOptions{})
+	type preview struct {
+		Fires             []api.Fire
+		Description, Text string
+		Warnings          []api.Warning
+	}
+	ask := func(body string) preview {
+		return decode[preview](t, s.api("POST", "/triggers/preview", body, http.StatusOK))
+	}
+	got := ask(`{"trigger":"cron hour=2 minute=30 on_gap=skip on_fold=both timezone=Europe/Berlin","from":"2026-03-28T12:00:00Z","count":1}`)
+	want := preview{
+		Fires: []api.Fire{
+			{Time: "2026-03-29T03:00:00+02:00", Wall: "2026-03-29T02:30:00", Effect: "skipped", Note: "02:30 does not exist that day; skipped"},
+			{Time: "2026-03-30T02:30:00+02:00", Wall: "2026-03-30T02:30:00"},
+		},
+		Description: "at 02:30 every day",
+		Text:        "cron hour=2 minute=30 timezone=Europe/Berlin on_gap=skip on_fold=both",
+		Warnings:    got.Warnings,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a time that the clocks skip (-want +got):\n%s", diff)
+	}
+	if len(got.Warnings) == 0 || got.Warnings[0].Code != trigger.LintGap {
+		t.Errorf("warnings = %v", got.Warnings)
+	}
+	a, b := ask(`{"trigger":"H H * * *","job_id":"a","count":1}`), ask(`{"trigger":"H H * * *","job_id":"b","count":1}`)
+	if a.Fires[0].Time == b.Fires[0].Time || len(a.Warnings) > 0 {
+		t.Errorf("two jobs: %v and %v", a, b)
+	}
+	if none := ask(`{"trigger":"H H * * *","count":1}`); len(none.Warnings) != 1 || none.Warnings[0].Code != trigger.LintUnknownJobID {
+		t.Errorf("without a job: %v", none.Warnings)
+	}
+	if daily := ask(`{"trigger":"@daily","count":1}`); daily.Text != "crontab @daily timezone=UTC" {
+		t.Errorf("a bare expression is %q", daily.Text)
+	}
+	s.api("POST", "/triggers/preview", `{"trigger":"quartz \"0 0 * * * *\""}`, http.StatusUnprocessableEntity)
+}
+
+// TestJobOfEachKind makes a job of each kind of trigger, in either form.
+func TestJobOfEachKind(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, siteOptions{})
+	for kind, text := range map[string]string{
+		"cron":                `cron hour=9 day="3rd fri"`,
+		"crontab":             `*/5 9-17 * * mon-fri`,
+		"quartz":              `quartz "0 0 12 L * ?"`,
+		"interval":            `interval minutes=2`,
+		"calendar_interval":   `calendar_interval months=1 hour=9 start_date=2026-01-31`,
+		"daily_time_interval": `daily_time_interval every=10 unit=minute from=09:00 to=17:00`,
+		"date":                `date 2031-01-01T00:00:00Z`,
+		"dates":               `dates run_dates=["2031-01-01","2031-02-01"]`,
+		"rrule":               `rrule FREQ=MONTHLY;BYDAY=-1FR start_date=2026-01-01T09:00:00`,
+		"and":                 `and (cron day=13) (cron day_of_week=fri)`,
+		"or":                  `or (crontab "0 9 * * *") (interval hours=7)`,
+	} {
+		data, err := json.Marshal(map[string]any{"id": kind, "trigger": text, "task": map[string]string{"type": "shell", "command": "true"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := decode[api.Job](t, s.api("POST", "/jobs", string(data), http.StatusCreated))
+		if job.State != "active" || job.NextFireTime == nil || job.Description == "" || !strings.HasPrefix(job.TriggerText, kind) {
+			t.Errorf("%s: %+v", kind, job)
+		}
+		form, err := json.Marshal(job.Trigger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := decode[api.Job](t, s.api("PATCH", "/jobs/"+kind, `{"trigger":`+string(form)+`}`, http.StatusOK))
+		if again.Version != 1 || again.TriggerText != job.TriggerText {
+			t.Errorf("%s came back as %+v", kind, again)
+		}
+	}
+	boot := decode[api.Job](t, s.api("POST", "/jobs", `{"trigger":"@reboot","task":{"type":"shell","command":"true"}}`, http.StatusCreated))
+	if boot.State != "active" || boot.NextFireTime != nil {
+		t.Errorf("@reboot: %+v", boot)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"time"
@@ -23,8 +24,8 @@ type Task struct {
 	Environment map[string]string `json:"environment,omitempty" doc:"Variables of the command. It gets no others but PATH, HOME and the like."`
 }
 
-// Trigger is the JSON form of a trigger as it came or goes. Package trigger
-// checks it.
+// Trigger is the JSON form of a trigger as it came or goes, or its text.
+// Package trigger checks it.
 type Trigger struct{ raw json.RawMessage }
 
 // MarshalJSON returns the trigger's JSON form.
@@ -41,11 +42,11 @@ func (t *Trigger) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Schema describes a trigger only roughly, because package trigger says more
-// precisely what is wrong with one. The document has the full description.
+// Schema does not describe a trigger, because package trigger says more precisely
+// what is wrong with one. The document has the full description.
 func (Trigger) Schema(r huma.Registry) *huma.Schema {
 	if _, known := r.Map()["Trigger"]; !known {
-		r.Map()["Trigger"] = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+		r.Map()["Trigger"] = &huma.Schema{}
 	}
 	return &huma.Schema{Ref: "#/components/schemas/Trigger"}
 }
@@ -71,6 +72,7 @@ type Job struct {
 	Name         string     `json:"name"`
 	Task         Task       `json:"task"`
 	Trigger      Trigger    `json:"trigger"`
+	TriggerText  string     `json:"trigger_text" doc:"The trigger as one line of text, which is taken in its place."`
 	Description  string     `json:"description" doc:"The trigger in words, in the language of Accept-Language: English or Chinese."`
 	MisfireGrace string     `json:"misfire_grace,omitempty"`
 	Coalesce     string     `json:"coalesce" enum:"latest,earliest,all"`
@@ -82,7 +84,7 @@ type Job struct {
 	Version      int64      `json:"version" doc:"Grows with each change."`
 	State        string     `json:"state" enum:"active,paused,finished,quarantined"`
 	Quarantine   string     `json:"quarantine" doc:"Why the job cannot be understood; empty for a sound one."`
-	NextFireTime *time.Time `json:"next_fire_time" doc:"Null when the job is paused, finished or quarantined."`
+	NextFireTime *time.Time `json:"next_fire_time" doc:"Null when the job is paused, finished or quarantined, or runs when a server starts."`
 	ActiveRuns   int        `json:"active_runs" doc:"How many of its runs are queued or running."`
 	LastRun      *Run       `json:"last_run" doc:"The last run that started."`
 	CreatedAt    time.Time  `json:"created_at"`
@@ -160,7 +162,13 @@ type taskArgs struct {
 }
 
 func parseTrigger(t Trigger, zone *time.Location) (trigger.Trigger, error) {
-	parsed, err := trigger.Parse(t.raw, zone)
+	var parsed trigger.Trigger
+	var err error
+	if text := ""; bytes.HasPrefix(t.raw, []byte{'"'}) && json.Unmarshal(t.raw, &text) == nil {
+		parsed, err = trigger.ParseText(text, zone)
+	} else {
+		parsed, err = trigger.Parse(t.raw, zone)
+	}
 	if err == nil {
 		err = trigger.Check(parsed)
 	}
@@ -217,8 +225,9 @@ func jobOf(j service.Job, lang trigger.Lang) Job {
 		ActiveRuns: j.ActiveRuns, CreatedAt: j.CreatedAt.UTC(), UpdatedAt: j.UpdatedAt.UTC(),
 	}
 	if j.Trigger != nil {
-		job.Description = trigger.Describe(j.Trigger, lang)
+		job.Description = trigger.Describe(trigger.ForJob(j.Trigger, j.ID), lang)
 		job.Trigger.raw, _ = trigger.Marshal(j.Trigger) // a foreign trigger is shown by its description alone
+		job.TriggerText, _ = trigger.Text(j.Trigger)
 	}
 	switch {
 	case j.MisfireGrace < 0:
@@ -229,7 +238,7 @@ func jobOf(j service.Job, lang trigger.Lang) Job {
 	if j.Timeout > 0 {
 		job.Timeout = j.Timeout.String()
 	}
-	if job.State == string(jobcenter.JobActive) {
+	if job.State == string(jobcenter.JobActive) && !j.NextFireTime.Equal(jobcenter.AtStart()) {
 		job.NextFireTime = optional(j.NextFireTime)
 	}
 	if j.LastRun != nil {

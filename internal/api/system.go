@@ -36,13 +36,23 @@ type previewInput struct {
 		From     time.Time `json:"from,omitzero" doc:"Left out: now."`
 		Count    int       `json:"count,omitempty" minimum:"1" maximum:"100" doc:"Left out: 10."`
 		Timezone string    `json:"timezone,omitempty" doc:"The zone of a trigger that names none. Left out: the server's default."`
+		JobID    string    `json:"job_id,omitempty" doc:"The job whose fire times these are to be: its id chooses the values of H and ~ in crontab text, and the delays of jitter."`
 	}
 }
 
-// Fire is one fire time of a preview.
+// Fire is one fire time of a preview, or a time that does not fire.
 type Fire struct {
-	Time string `json:"time" format:"date-time" doc:"With the offset that the trigger's zone has then."`
-	Note string `json:"note" doc:"What is special about it, such as a change of the clocks; usually empty."`
+	Time   string `json:"time" format:"date-time" doc:"With the offset that the trigger's zone has then."`
+	Wall   string `json:"wall" doc:"The time that the plan names, as the clocks of its zone show it, or would show it." example:"2026-03-29T02:30:00"`
+	Effect string `json:"effect" enum:",moved,skipped,repeated,shifted,delayed" doc:"What became of that time. Usually empty: it simply fires. Skipped: it does not, and is not counted."`
+	Note   string `json:"note" doc:"The effect in words; usually empty."`
+}
+
+// Warning is something about a trigger that may not be meant.
+type Warning struct {
+	Code    string `json:"code" doc:"The same in all languages." example:"some_months"`
+	Field   string `json:"field" doc:"The key of the trigger that it is about; may be empty."`
+	Message string `json:"message"`
 }
 
 type previewOutput struct {
@@ -50,7 +60,8 @@ type previewOutput struct {
 		Fires       []Fire   `json:"fires" nullable:"false"`
 		Exhausted   bool     `json:"exhausted" doc:"Whether the trigger has fewer fire times than were asked for."`
 		Description string   `json:"description" doc:"The trigger in words, in the language of Accept-Language."`
-		Warnings    []string `json:"warnings" nullable:"false"`
+		Text        string `json:"text" doc:"The trigger as one line of text, which is taken in place of the JSON form."`
+		Warnings    []Warning `json:"warnings" nullable:"false"`
 	}
 }
 
@@ -117,21 +128,26 @@ func (s *server) preview(ctx context.Context, in *previewInput) (*previewOutput,
 	if count == 0 {
 		count = 10
 	}
-	fires, exhausted, err := s.svc.PreviewTrigger(actorOf(ctx), t, from, count)
+	fires, exhausted, err := s.svc.PreviewTrigger(actorOf(ctx), t, in.Body.JobID, from, count, in.lang())
 	if err != nil {
 		return nil, err
 	}
 	var out previewOutput
-	out.Body.Fires, out.Body.Warnings = []Fire{}, []string{}
+	b := &out.Body
+	b.Fires, b.Warnings = []Fire{}, []Warning{}
 	for _, fire := range fires {
-		out.Body.Fires = append(out.Body.Fires, Fire{Time: fire.Format(time.RFC3339Nano), Note: trigger.Explain(t, fire, in.lang()).Note})
+		b.Fires = append(b.Fires, Fire{
+			Time: fire.Time.Format(time.RFC3339Nano), Wall: fire.Wall.Format("2006-01-02T15:04:05.999999"),
+			Effect: string(fire.Effect), Note: fire.Note,
+		})
 	}
-	if len(fires) == 0 {
-		out.Body.Warnings = append(out.Body.Warnings, "never fires after "+from.In(trigger.Zone(t)).Format(time.RFC3339))
+	for _, warning := range trigger.Lint(trigger.ForJob(t, in.Body.JobID), from, in.lang()) {
+		b.Warnings = append(b.Warnings, Warning{warning.Code, warning.Field, warning.Message})
 	}
-	out.Body.Exhausted = exhausted
-	out.Body.Description = trigger.Describe(t, in.lang())
-	return &out, nil
+	b.Exhausted = exhausted
+	b.Description = trigger.Describe(trigger.ForJob(t, in.Body.JobID), in.lang())
+	b.Text, err = trigger.Text(t)
+	return &out, err
 }
 
 // health answers whether the program is there at all.

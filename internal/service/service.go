@@ -74,34 +74,45 @@ func (s *Service) Ready(ctx context.Context) error {
 	return err
 }
 
-// PreviewTrigger returns up to count fire times strictly after from; see
-// NextFires.
-func (s *Service) PreviewTrigger(actor Actor, t trigger.Trigger, from time.Time, count int) (fires []time.Time, exhausted bool, err error) {
+// PreviewTrigger returns up to count fires strictly after from, as a new job of
+// the given id would have them; see Preview.
+func (s *Service) PreviewTrigger(actor Actor, t trigger.Trigger, jobID string, from time.Time, count int, lang trigger.Lang) (fires []trigger.Fire, exhausted bool, err error) {
 	if err := Allow(actor, ReadJobs); err != nil {
 		return nil, false, err
 	}
-	fires, exhausted = NextFires(t, from, count)
+	fires, exhausted = Preview(t, jobID, from, count, lang)
 	return fires, exhausted, nil
 }
 
 // NextFires returns up to count fire times of a trigger, each strictly after
-// the one before it and the first strictly after from, and whether the
-// trigger has fewer. An interval without a start has its phase set by from:
-// its first fire time is one interval later.
-func NextFires(t trigger.Trigger, from time.Time, count int) (fires []time.Time, exhausted bool) {
-	if interval, ok := t.(*trigger.Interval); ok && interval.Start().IsZero() {
-		t = interval.StartingAt(from.Add(interval.Every()))
-	}
-	at := from
+// the one before it and the first strictly after from, and whether there are
+// fewer. The trigger is taken as for Preview.
+func NextFires(t trigger.Trigger, jobID string, from time.Time, count int) (fires []time.Time, exhausted bool) {
+	t = trigger.ForJob(trigger.Anchor(t, nil, from), jobID)
 	for range count {
-		next, ok := t.Next(at)
+		next, ok := t.Next(from)
 		if !ok {
 			return fires, true
 		}
 		fires = append(fires, next)
-		at = next
+		from = next
 	}
 	return fires, false
+}
+
+// Preview returns up to count fires of a trigger strictly after from, with the
+// times between them that a change of the clocks skips, and whether there are
+// fewer. The trigger is taken as that of a job of the given id, which may be
+// empty, added at from: that fixes the phase of an interval without a start.
+func Preview(t trigger.Trigger, jobID string, from time.Time, count int, lang trigger.Lang) (fires []trigger.Fire, exhausted bool) {
+	t = trigger.ForJob(trigger.Anchor(t, nil, from), jobID)
+	fires = trigger.Preview(t, from, count, lang)
+	for _, fire := range fires {
+		if fire.Effect != trigger.EffectSkipped {
+			count--
+		}
+	}
+	return fires, count > 0
 }
 
 // storeError turns an error of the engine into an *Error.

@@ -25,6 +25,7 @@ func jobTests() map[string]func(*testing.T, jobcenter.JobStore) {
 		"an error of change changes nothing":     changeRefuses,
 		"a known fire time is not written twice": changeKnownFireTime,
 		"what is returned is a copy":             jobIsACopy,
+		"waiting for a start":                    jobAtStart,
 		"removal keeps runs and output":          removalKeepsRuns,
 		"removal ends queued runs":               removalEndsQueued,
 		"an id can be used again":                removedIDAgain,
@@ -97,6 +98,30 @@ func jobInstants(t *testing.T, store jobcenter.JobStore) {
 		t.Fatalf("NextFireTime: %v, %v", ok, err)
 	}
 	checkSame(t, "next fire time", want.Add(time.Second), next)
+}
+
+// jobAtStart is about jobs that run when a scheduler starts: they are active,
+// never due, and the first of all by next fire time from the latest on, which
+// is how a scheduler finds them.
+func jobAtStart(t *testing.T, store jobcenter.JobStore) {
+	boot := newJob(t, "boot", jobcenter.AtStart())
+	trig, err := trigger.NewCrontab("@reboot", trigger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot.Trigger = trig
+	paused := newJob(t, "paused", jobcenter.AtStart())
+	paused.Paused = true
+	addJobs(t, store, newJob(t, "a", at(1)), boot, paused, newJob(t, "z", time.Time{}))
+	checkSame(t, "job", boot, getJob(t, store, "boot"))
+	query := jobcenter.JobQuery{State: jobcenter.JobActive, Sort: jobcenter.SortByNextFireTime, Desc: true}
+	checkSame(t, "from the latest on", []string{"boot", "a"}, listJobs(t, store, query))
+	claimed, err := store.Claim(t.Context(), []string{task}, at(100*365*86400), 10, func(job jobcenter.Job, _ int) jobcenter.Decision {
+		return jobcenter.Decision{}
+	})
+	if err != nil || len(claimed) != 1 || claimed[0].Job.ID != "a" {
+		t.Errorf("claimed %v, %v, want the job a alone", claimed, err)
+	}
 }
 
 func jobIDTaken(t *testing.T, store jobcenter.JobStore) {

@@ -61,8 +61,14 @@ export const api = {
   signOut: () => data(client.DELETE("/api/v1/session")),
   system: () => data(client.GET("/api/v1/system")),
   timezones: () => data(client.GET("/api/v1/timezones")),
-  preview: (trigger: Trigger, count: number, signal?: AbortSignal) =>
-    data(client.POST("/api/v1/triggers/preview", { body: { trigger, count }, signal })),
+  // The job's id chooses some of the fire times.
+  preview: (trigger: Trigger, count: number, jobId: string, signal?: AbortSignal) =>
+    data(
+      client.POST("/api/v1/triggers/preview", {
+        body: { trigger, count, ...(jobId && { job_id: jobId }) },
+        signal,
+      }),
+    ),
 
   // Values of filters come from the address: the server says what is wrong with one.
   jobs: (query: { [K in keyof JobQuery]?: unknown }, signal?: AbortSignal) =>

@@ -317,7 +317,104 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AndTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            triggers: components["schemas"]["Trigger"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "and";
+        };
+        CalendarIntervalTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** Format: int64 */
+            days?: number;
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /**
+             * Format: int64
+             * @description The time of day. Hour, minute and second left out: that of start_date.
+             */
+            hour?: number;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /** Format: int64 */
+            minute?: number;
+            /** Format: int64 */
+            months?: number;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
+            /**
+             * @description What becomes of a month that does not have the day: passed over, or its last day. Left out: skip.
+             * @enum {string}
+             */
+            on_short_month?: "skip" | "last";
+            /** Format: int64 */
+            second?: number;
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "calendar_interval";
+            /** Format: int64 */
+            weeks?: number;
+            /** Format: int64 */
+            years?: number;
+        };
         CronTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
             /**
              * @description 1 to 31, last, or such as 3rd fri or last sun.
              * @example 3rd fri
@@ -332,6 +429,16 @@ export interface components {
             end_date?: string;
             /** @example 9-17 */
             hour?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
             /** @example *\/5 */
             minute?: string;
             /**
@@ -339,6 +446,16 @@ export interface components {
              * @example 6-8,11-12
              */
             month?: string;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
             /** @example 0 */
             second?: string;
             /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
@@ -359,10 +476,39 @@ export interface components {
             year?: string;
         };
         CrontabTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
             /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
             end_date?: string;
-            /** @example *\/5 9-17 * * mon-fri */
+            /**
+             * @description 5 fields, 6 with leading seconds, or 7 with the year last as well; @daily and the like, @every with a duration, or @reboot. H and ~ stand for values that the job's id chooses.
+             * @example *\/5 9-17 * * mon-fri
+             */
             expression: string;
+            /** @description Whether L, W, # and ? are taken as well. */
+            extensions?: boolean;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
             /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
             start_date?: string;
             /**
@@ -376,7 +522,77 @@ export interface components {
              */
             type: "crontab";
         };
+        DailyTimeIntervalTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** @description mon to sun, of the day of from. Left out: every day. */
+            days_of_week?: string[];
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /** Format: int64 */
+            every: number;
+            /**
+             * @description The first time of day. Left out: 00:00:00.
+             * @example 09:00:00
+             */
+            from?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            /**
+             * @description The last time of day; before from: of the next day. Left out: 23:59:59.
+             * @example 17:00:00
+             */
+            to?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "daily_time_interval";
+            /** @enum {string} */
+            unit: "second" | "minute" | "hour";
+        };
         DateTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
             /**
              * @description RFC 3339, or without an offset the wall time in timezone.
              * @example 2026-11-06T16:30:05
@@ -393,23 +609,79 @@ export interface components {
              */
             type: "date";
         };
+        DatesTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /** @description As run_date of date. */
+            run_dates: string[];
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dates";
+        };
         Fire: {
-            /** @description What is special about it, such as a change of the clocks; usually empty. */
+            /**
+             * @description What became of that time. Usually empty: it simply fires. Skipped: it does not, and is not counted.
+             * @enum {string}
+             */
+            effect: "" | "moved" | "skipped" | "repeated" | "shifted" | "delayed";
+            /** @description The effect in words; usually empty. */
             note: string;
             /**
              * Format: date-time
              * @description With the offset that the trigger's zone has then.
              */
             time: string;
+            /**
+             * @description The time that the plan names, as the clocks of its zone show it, or would show it.
+             * @example 2026-03-29T02:30:00
+             */
+            wall: string;
         };
         IntervalTrigger: {
-            /** Format: int64 */
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** Format: double */
             days?: number;
             /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
             end_date?: string;
-            /** Format: int64 */
+            /** Format: double */
             hours?: number;
-            /** Format: int64 */
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /** Format: double */
             minutes?: number;
             /** Format: double */
             seconds?: number;
@@ -425,7 +697,7 @@ export interface components {
              * @enum {string}
              */
             type: "interval";
-            /** Format: int64 */
+            /** Format: double */
             weeks?: number;
         };
         Job: {
@@ -449,7 +721,7 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description Null when the job is paused, finished or quarantined.
+             * @description Null when the job is paused, finished or quarantined, or runs when a server starts.
              */
             next_fire_time: string | null;
             /** @enum {string} */
@@ -463,6 +735,8 @@ export interface components {
             task: components["schemas"]["Task"];
             timeout?: string;
             trigger: components["schemas"]["Trigger"];
+            /** @description The trigger as one line of text, which is taken in its place. */
+            trigger_text: string;
             /** Format: date-time */
             updated_at: string;
             /**
@@ -513,6 +787,37 @@ export interface components {
             /** @description Absent on the last page. */
             next_cursor?: string;
         };
+        OrTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            triggers: components["schemas"]["Trigger"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "or";
+        };
         PreviewInputBody: {
             /**
              * Format: int64
@@ -524,6 +829,8 @@ export interface components {
              * @description Left out: now.
              */
             from?: string;
+            /** @description The job whose fire times these are to be: its id chooses the values of H and ~ in crontab text, and the delays of jitter. */
+            job_id?: string;
             /** @description The zone of a trigger that names none. Left out: the server's default. */
             timezone?: string;
             trigger: components["schemas"]["Trigger"];
@@ -534,7 +841,9 @@ export interface components {
             /** @description Whether the trigger has fewer fire times than were asked for. */
             exhausted: boolean;
             fires: components["schemas"]["Fire"][];
-            warnings: string[];
+            /** @description The trigger as one line of text, which is taken in place of the JSON form. */
+            text: string;
+            warnings: components["schemas"]["Warning"][];
         };
         Problem: {
             /**
@@ -566,6 +875,91 @@ export interface components {
             message: string;
             /** @description What was given, if it is short and no secret. */
             value?: unknown;
+        };
+        QuartzTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            /** @description No fire time after it. RFC 3339, or without an offset the wall time in timezone. */
+            end_date?: string;
+            /**
+             * @description 6 fields with seconds first, or 7 with the year last; 1 is Sunday.
+             * @example 0 0 12 L * ?
+             */
+            expression: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
+            /** @description No fire time before it. RFC 3339, or without an offset the wall time in timezone. */
+            start_date?: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "quartz";
+        };
+        RRuleTrigger: {
+            /** @description Which days and times are open, and what becomes of fires on others. */
+            calendar?: {
+                [key: string]: unknown;
+            };
+            end_date?: string;
+            /**
+             * @description Delays each fire by up to that long, differently for each job.
+             * @example 30s
+             */
+            jitter?: string;
+            /**
+             * Format: int64
+             * @description How many fire times there are at most, counted from start_date.
+             */
+            limit?: number;
+            /**
+             * @description What becomes of a time that the clocks show twice. Left out: a fixed time fires the first time, and one of every so often both times.
+             * @enum {string}
+             */
+            on_fold?: "first" | "second" | "both";
+            /**
+             * @description What becomes of a time that the clocks jump over. Left out: a fixed time fires after the gap, and one of every so often does not.
+             * @enum {string}
+             */
+            on_gap?: "after" | "skip";
+            /** @example FREQ=MONTHLY;BYDAY=-1FR */
+            rule: string;
+            start_date: string;
+            /**
+             * @description An IANA name. Left out: the server's default.
+             * @example Asia/Shanghai
+             */
+            timezone?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "rrule";
         };
         Run: {
             /** @description Who started it, when it was not the schedule. */
@@ -675,7 +1069,7 @@ export interface components {
              */
             type: "shell";
         };
-        Trigger: components["schemas"]["CronTrigger"] | components["schemas"]["CrontabTrigger"] | components["schemas"]["IntervalTrigger"] | components["schemas"]["DateTrigger"];
+        Trigger: components["schemas"]["CronTrigger"] | components["schemas"]["CrontabTrigger"] | components["schemas"]["QuartzTrigger"] | components["schemas"]["IntervalTrigger"] | components["schemas"]["CalendarIntervalTrigger"] | components["schemas"]["DailyTimeIntervalTrigger"] | components["schemas"]["DateTrigger"] | components["schemas"]["DatesTrigger"] | components["schemas"]["RRuleTrigger"] | components["schemas"]["AndTrigger"] | components["schemas"]["OrTrigger"] | string;
         User: {
             /** Format: date-time */
             created_at: string;
@@ -687,6 +1081,16 @@ export interface components {
         };
         UserBody: {
             user: components["schemas"]["User"];
+        };
+        Warning: {
+            /**
+             * @description The same in all languages.
+             * @example some_months
+             */
+            code: string;
+            /** @description The key of the trigger that it is about; may be empty. */
+            field: string;
+            message: string;
         };
         ZonesOutputBody: {
             items: string[];

@@ -173,8 +173,11 @@ export const en = {
     interval: "Every so often",
     calendar: "By calendar",
     crontab: "Crontab",
-    other: "Other",
-    otherHint: "A trigger of a kind that this form does not know yet. It is kept as it is.",
+    more: "More",
+    text: "Trigger, as one line of text",
+    textHint:
+      'A kind, then key=value: quartz "0 0 12 L * ?" · rrule FREQ=WEEKLY;BYDAY=MO start_date=2026-01-05T09:00:00 · calendar_interval months=1 hour=9 start_date=2026-01-31 · daily_time_interval every=10 unit=minute from=09:00 to=17:00 · or (cron hour=9) (interval hours=7). All take timezone, jitter and limit.',
+    textNeeded: "Say when the job fires.",
     runDate: "Date and time",
     pickDate: "Pick a date and time",
     runDateNeeded: "Pick the date and time at which it fires.",

@@ -173,8 +173,11 @@ export const zh: Shape<typeof en> = {
     interval: "固定间隔",
     calendar: "日历",
     crontab: "Crontab 文本",
-    other: "其他",
-    otherHint: "此表单还不支持这种触发器，会原样保留。",
+    more: "更多",
+    text: "触发器（一行文本）",
+    textHint:
+      '先写种类，再写 key=value：quartz "0 0 12 L * ?" · rrule FREQ=WEEKLY;BYDAY=MO start_date=2026-01-05T09:00:00 · calendar_interval months=1 hour=9 start_date=2026-01-31 · daily_time_interval every=10 unit=minute from=09:00 to=17:00 · or (cron hour=9) (interval hours=7)。均可加 timezone、jitter、limit。',
+    textNeeded: "请填写触发时间。",
     runDate: "日期和时间",
     pickDate: "选择日期和时间",
     runDateNeeded: "请选择触发的日期和时间。",

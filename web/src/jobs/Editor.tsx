@@ -20,7 +20,7 @@ import { Countdown } from "../ui/Times";
 import { toast } from "../ui/Toasts";
 import { readerZone, span } from "../ui/time";
 import { emptyForm, fieldErrors, type JobForm, readJob, writeJob } from "./form";
-import { PreviewPanel } from "./Preview";
+import { firstFire, PreviewPanel } from "./Preview";
 import { TriggerFields } from "./TriggerFields";
 import { cronFields, writeTrigger } from "./trigger";
 
@@ -115,6 +115,7 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
     if (save.isError) save.reset();
   };
   const preview = usePreview(form, serverZone);
+  const next = preview.data && firstFire(preview.data);
   const own = ownErrors(form, checked, t);
   const problem = save.error ? asProblem(save.error) : undefined;
   const serverErrors = problem ? fieldErrors(problem.errors, t) : {};
@@ -246,11 +247,11 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
         </div>
         <div className="editor-save">
           <span className="editor-next">
-            {preview.data?.fires[0] && !preview.problem && (
+            {preview.data && next && !preview.problem && (
               <>
                 <span className="cut">{preview.data.description}</span>
                 <span className="cut second">
-                  <Countdown at={preview.data.fires[0].time} />
+                  <Countdown at={next.time} />
                 </span>
               </>
             )}
@@ -530,6 +531,7 @@ function ownErrors(form: JobForm, checked: boolean, t: Translate): Record<string
     if (form.trigger.kind === "interval") errors["trigger.weeks"] = t("editor.intervalNeeded");
     if (form.trigger.kind === "cron") errors.trigger = t("editor.cronNeeded");
     if (form.trigger.kind === "crontab") errors["trigger.expression"] = t("editor.expressionNeeded");
+    if (form.trigger.kind === "more") errors["trigger.text"] = t("editor.textNeeded");
   }
   return errors;
 }
@@ -539,21 +541,22 @@ function ownErrors(form: JobForm, checked: boolean, t: Translate): Record<string
 function usePreview(form: JobForm, serverZone: string) {
   const { i18n } = useTranslation();
   const trigger = JSON.stringify(writeTrigger(form.trigger) ?? null);
+  const jobId = form.id.trim();
   const [settled, setSettled] = useState(trigger);
   useEffect(() => {
     const timer = window.setTimeout(() => setSettled(trigger), 250);
     return () => window.clearTimeout(timer);
   }, [trigger]);
   const query = useQuery({
-    queryKey: ["preview", i18n.language, serverZone, settled],
-    queryFn: ({ signal }) => api.preview(JSON.parse(settled), 10, signal),
+    queryKey: ["preview", i18n.language, serverZone, settled, jobId],
+    queryFn: ({ signal }) => api.preview(JSON.parse(settled), 10, jobId, signal),
     enabled: settled !== "null",
     placeholderData: (before) => before,
     retry: false,
     staleTime: 10_000,
     // Asked again once the first fire time has passed.
     refetchInterval: ({ state }) => {
-      const first = state.data?.fires[0];
+      const first = state.data && firstFire(state.data);
       return first ? Math.min(Math.max(Date.parse(first.time) - serverNow(), 2000), 60_000) : false;
     },
   });

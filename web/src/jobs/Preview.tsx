@@ -32,7 +32,9 @@ export function PreviewPanel({
       </p>
       {!problem &&
         preview?.fires.length !== 0 &&
-        preview?.warnings.map((warning) => <Alert key={warning} type="warning" showIcon title={warning} />)}
+        preview?.warnings.map((warning) => (
+          <Alert key={warning.code + warning.message} type="warning" showIcon title={warning.message} />
+        ))}
       <table className={waiting ? "fires fires-waiting" : "fires"}>
         <caption>{t("editor.nextFires")}</caption>
         <thead>
@@ -65,11 +67,16 @@ export function PreviewPanel({
             }
             const date = fire.time.slice(0, 10);
             return (
-              <tr key={fire.time}>
+              <tr
+                key={fire.time + fire.effect}
+                className={fire.effect === "skipped" ? "fire-skipped" : undefined}
+              >
                 <td>
                   <span className="weekday">{weekday(date, language)}</span>
                   <time dateTime={fire.time} className="num" title={fire.time}>
-                    {date} {fire.time.slice(11, 19)}
+                    {fire.effect === "skipped"
+                      ? fire.wall.slice(0, 19).replace("T", " ")
+                      : `${date} ${fire.time.slice(11, 19)}`}
                   </time>
                   {fire.note && (
                     <span className="fire-note" title={fire.note}>
@@ -77,7 +84,15 @@ export function PreviewPanel({
                     </span>
                   )}
                 </td>
-                <td className="muted num">{otherZone ? instant(fire.time) : <Countdown at={fire.time} />}</td>
+                <td className="muted num">
+                  {fire.effect === "skipped" ? (
+                    "–"
+                  ) : otherZone ? (
+                    instant(fire.time)
+                  ) : (
+                    <Countdown at={fire.time} />
+                  )}
+                </td>
               </tr>
             );
           })}
@@ -88,7 +103,7 @@ export function PreviewPanel({
           {preview.fires
             .filter((f) => f.note)
             .map((f) => (
-              <li key={f.time}>
+              <li key={f.time + f.effect}>
                 <span className="num">{f.time.slice(0, 10)}</span> {f.note}
               </li>
             ))}
@@ -96,6 +111,11 @@ export function PreviewPanel({
       )}
     </section>
   );
+}
+
+// The first time that fires: a time that the clocks skip may come before it.
+export function firstFire(preview: Preview) {
+  return preview.fires.find((f) => f.effect !== "skipped");
 }
 
 // Whether the wall time of the fire is another one here.

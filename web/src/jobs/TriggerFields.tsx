@@ -35,8 +35,10 @@ export function TriggerFields({ form, change, errors, zones, serverZone }: Props
     { value: "interval", label: t("editor.interval") },
     { value: "cron", label: t("editor.calendar") },
     { value: "crontab", label: t("editor.crontab") },
+    { value: "more", label: t("editor.more") },
   ];
-  if (form.kind === "other") kinds.push({ value: "other", label: t("editor.other") });
+  // One line holds all keys, so it has the errors of each.
+  const textError = Object.entries(errors).find(([field]) => field.startsWith("trigger."))?.[1];
   return (
     <>
       <Segmented<Kind>
@@ -47,7 +49,22 @@ export function TriggerFields({ form, change, errors, zones, serverZone }: Props
         block
       />
       <div className="trigger-kind">
-        {form.kind === "other" && <p className="muted">{t("editor.otherHint")}</p>}
+        {form.kind === "more" && (
+          <Field label={t("editor.text")} hint={t("editor.textHint")} error={textError}>
+            {(control) => (
+              <Input.TextArea
+                {...control}
+                className="mono"
+                spellCheck={false}
+                autoComplete="off"
+                autoSize={{ minRows: 2, maxRows: 8 }}
+                placeholder='quartz "0 0 12 L * ?"'
+                value={form.text}
+                onChange={(e) => change({ text: e.target.value })}
+              />
+            )}
+          </Field>
+        )}
         {form.kind === "date" && (
           <Field label={t("editor.runDate")} error={errors["trigger.run_date"]}>
             {(control) => (
@@ -87,7 +104,7 @@ export function TriggerFields({ form, change, errors, zones, serverZone }: Props
           </p>
         )}
       </div>
-      {form.kind !== "other" && (
+      {form.kind !== "more" && (
         <div className="fields-3">
           <Field label={t("editor.timezone")} error={errors["trigger.timezone"]}>
             {(control) => (

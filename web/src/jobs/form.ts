@@ -56,7 +56,7 @@ export function readJob(job: Job, serverZone: string): JobForm {
       value,
     })),
     tags: job.tags ?? [],
-    trigger: readTrigger(job.trigger, serverZone),
+    trigger: readTrigger(job.trigger, serverZone, job.trigger_text),
     timeout: job.timeout ?? "",
     grace: !job.misfire_grace ? "default" : job.misfire_grace === "unlimited" ? "unlimited" : "own",
     graceOwn: job.misfire_grace && job.misfire_grace !== "unlimited" ? job.misfire_grace : "",

@@ -31,9 +31,12 @@ describe("a stored trigger", () => {
     });
   }
 
-  it("of a kind that the form does not know, or with keys it does not know, is kept", () => {
-    const quartz = { type: "quartz", expression: "0 0 12 L * ?" } as unknown as Trigger;
-    expect(writeTrigger(readTrigger(quartz, "UTC"))).toEqual(quartz);
+  it("of a kind without inputs, or with keys that have none, is kept until its text changes", () => {
+    const quartz = { type: "quartz", expression: "0 0 12 L * ?" } as Trigger;
+    const form = readTrigger(quartz, "UTC", 'quartz "0 0 12 L * ?"');
+    expect(writeTrigger(form)).toEqual(quartz);
+    expect(writeTrigger({ ...form, text: " dates " })).toBe("dates");
+    expect(writeTrigger({ ...form, text: " " })).toBeUndefined();
     const jitter = { type: "cron", hour: "3", jitter: "30s" } as unknown as Trigger;
     expect(writeTrigger(readTrigger(jitter, "UTC"))).toEqual(jitter);
   });

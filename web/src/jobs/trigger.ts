@@ -16,7 +16,7 @@ export type CronField = (typeof cronFields)[number];
 export const intervalUnits = ["weeks", "days", "hours", "minutes", "seconds"] as const;
 export type IntervalUnit = (typeof intervalUnits)[number];
 
-export type Kind = "date" | "interval" | "cron" | "crontab" | "other";
+export type Kind = "date" | "interval" | "cron" | "crontab" | "more";
 
 // A trigger of any kind, with its keys by name.
 type Loose = { type: string } & Record<string, unknown>;
@@ -29,10 +29,11 @@ export interface TriggerForm {
   interval: Record<IntervalUnit, number | null>;
   cron: Record<CronField, string>;
   expression: string;
+  text: string; // of a kind that has no inputs of its own, as one line
   timezone: string; // empty: the server's
   start_date: string;
   end_date: string;
-  // Keys that the form has no input for, and triggers it does not know.
+  // Keys that the form has no input for, or the whole of a trigger without inputs.
   kept: Record<string, unknown>;
   // Bounds as they were stored, by the wall time that the form shows for
   // them: what is not changed is written back exactly.
@@ -46,6 +47,7 @@ export function emptyTrigger(timezone: string): TriggerForm {
     interval: { weeks: null, days: null, hours: null, minutes: null, seconds: null },
     cron: { year: "", month: "", day: "", week: "", day_of_week: "", hour: "", minute: "", second: "" },
     expression: "",
+    text: "",
     timezone,
     start_date: "",
     end_date: "",
@@ -75,13 +77,13 @@ const ownKeys = new Set<string>([
   ...intervalUnits,
 ]);
 
-export function readTrigger(from: Trigger, serverZone: string): TriggerForm {
-  const trigger: Loose = { ...from };
+export function readTrigger(from: Trigger, serverZone: string, text = ""): TriggerForm {
+  const trigger = typeof from === "string" ? { type: "" } : ({ ...from } as Loose);
   const timezone = typeof trigger.timezone === "string" ? trigger.timezone : "";
   const form = emptyTrigger(timezone);
   const zone = timezone || serverZone;
   form.kind =
-    (["date", "interval", "cron", "crontab"] as const).find((kind) => kind === trigger.type) ?? "other";
+    (["date", "interval", "cron", "crontab"] as const).find((kind) => kind === trigger.type) ?? "more";
   for (const key of timeKeys) {
     form[key] = wall(trigger[key], zone);
     if (form[key]) form.given[givenKey(form, key)] = String(trigger[key]);
@@ -93,8 +95,10 @@ export function readTrigger(from: Trigger, serverZone: string): TriggerForm {
     const n = Number(trigger[unit] ?? 0);
     form.interval[unit] = n > 0 ? n : null;
   }
+  form.text = text;
+  form.given[`text ${text}`] = text;
   form.kept =
-    form.kind === "other"
+    form.kind === "more"
       ? trigger
       : Object.fromEntries(Object.entries(trigger).filter(([key]) => !ownKeys.has(key)));
   return form;
@@ -109,8 +113,12 @@ export function writeTrigger(form: TriggerForm): Trigger | undefined {
   return write(form) as Trigger | undefined;
 }
 
-function write(form: TriggerForm): Loose | undefined {
-  if (form.kind === "other") return form.kept as Loose;
+function write(form: TriggerForm): Loose | string | undefined {
+  if (form.kind === "more") {
+    // What is not changed is written back as it was stored.
+    if (form.kept.type && `text ${form.text}` in form.given) return form.kept as Loose;
+    return form.text.trim() || undefined;
+  }
   const trigger: Loose = { ...form.kept, type: form.kind };
   if (form.timezone) trigger.timezone = form.timezone;
   if (form.kind === "date") {
@@ -190,5 +198,5 @@ export function writeWeekdays(days: Set<Weekday>): string {
 
 // The zone to show beside a plan.
 export function zoneOf(trigger: Trigger): string {
-  return typeof trigger.timezone === "string" ? trigger.timezone : "";
+  return typeof trigger !== "string" && typeof trigger.timezone === "string" ? trigger.timezone : "";
 }
