@@ -111,8 +111,26 @@ test("jobs of every kind are created through the form", async ({ page, server })
   await page.keyboard.press("Control+Enter");
   await expect(page).toHaveURL(/\/jobs\/by-crontab$/);
 
+  await newJob(page, server.url, "by-text", "echo text", "More");
+  await page.getByRole("button", { name: "quartz", exact: true }).click();
+  await expect(plan(page).getByText("at 12:00 on the last day of every month")).toBeVisible();
+  await page.getByLabel("Trigger, as one line of text").fill('quartz "0 0 12 L * *"');
+  await expect(page.getByText("exactly one of the two must be ?").first()).toBeVisible();
+  await page
+    .getByLabel("Trigger, as one line of text")
+    .fill("cron hour=2 minute=30 on_gap=skip timezone=Europe/Berlin start_date=2031-03-29");
+  await expect(plan(page).locator(".fire-skipped")).toContainText("2031-03-30 02:30:00");
+  await expect(plan(page).getByText("02:30 does not exist that day; skipped").first()).toBeVisible();
+  await page
+    .getByLabel("Trigger, as one line of text")
+    .fill('quartz "0 0 9 ? * MON-FRI" timezone=Asia/Shanghai');
+  await expect(plan(page).getByText("at 09:00, Monday to Friday")).toBeVisible();
+  await save(page, "by-text");
+  await page.goto(`${server.url}/jobs/by-text/edit`);
+  await expect(page.getByLabel("Trigger, as one line of text")).toHaveValue(/^quartz "0 0 9 \? \* MON-FRI"/);
+
   await page.goto(`${server.url}/jobs`);
-  for (const name of ["by-date", "by-interval", "by-fields", "by-crontab"])
+  for (const name of ["by-date", "by-interval", "by-fields", "by-crontab", "by-text"])
     await expect(row(page, name)).toBeVisible();
 });
 

@@ -174,9 +174,10 @@ export const en = {
     calendar: "By calendar",
     crontab: "Crontab",
     more: "More",
+    examples: "Begin with an example:",
     text: "Trigger, as one line of text",
     textHint:
-      'A kind, then key=value: quartz "0 0 12 L * ?" · rrule FREQ=WEEKLY;BYDAY=MO start_date=2026-01-05T09:00:00 · calendar_interval months=1 hour=9 start_date=2026-01-31 · daily_time_interval every=10 unit=minute from=09:00 to=17:00 · or (cron hour=9) (interval hours=7). All take timezone, jitter and limit.',
+      "The kind, then what it needs. Every kind takes its time zone, bounds, jitter and a calendar of working days as well.",
     textNeeded: "Say when the job fires.",
     runDate: "Date and time",
     pickDate: "Pick a date and time",

@@ -174,9 +174,9 @@ export const zh: Shape<typeof en> = {
     calendar: "日历",
     crontab: "Crontab 文本",
     more: "更多",
+    examples: "从示例开始：",
     text: "触发器（一行文本）",
-    textHint:
-      '先写种类，再写 key=value：quartz "0 0 12 L * ?" · rrule FREQ=WEEKLY;BYDAY=MO start_date=2026-01-05T09:00:00 · calendar_interval months=1 hour=9 start_date=2026-01-31 · daily_time_interval every=10 unit=minute from=09:00 to=17:00 · or (cron hour=9) (interval hours=7)。均可加 timezone、jitter、limit。',
+    textHint: "先写种类，再写所需的各项。每种触发器还可指定时区、起止时间、错开时长和工作日历。",
     textNeeded: "请填写触发时间。",
     runDate: "日期和时间",
     pickDate: "选择日期和时间",

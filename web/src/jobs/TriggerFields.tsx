@@ -15,6 +15,7 @@ import {
   presets,
   readWeekdays,
   type TriggerForm,
+  textExamples,
   type Weekday,
   weekdays,
   writeWeekdays,
@@ -50,20 +51,29 @@ export function TriggerFields({ form, change, errors, zones, serverZone }: Props
       />
       <div className="trigger-kind">
         {form.kind === "more" && (
-          <Field label={t("editor.text")} hint={t("editor.textHint")} error={textError}>
-            {(control) => (
-              <Input.TextArea
-                {...control}
-                className="mono"
-                spellCheck={false}
-                autoComplete="off"
-                autoSize={{ minRows: 2, maxRows: 8 }}
-                placeholder='quartz "0 0 12 L * ?"'
-                value={form.text}
-                onChange={(e) => change({ text: e.target.value })}
-              />
-            )}
-          </Field>
+          <>
+            <div className="presets">
+              <span className="muted">{t("editor.examples")}</span>
+              {Object.entries(textExamples).map(([kind, text]) => (
+                <Button key={kind} size="small" className="mono" onClick={() => change({ text })}>
+                  {kind}
+                </Button>
+              ))}
+            </div>
+            <Field label={t("editor.text")} hint={t("editor.textHint")} error={textError}>
+              {(control) => (
+                <Input.TextArea
+                  {...control}
+                  className="mono"
+                  spellCheck={false}
+                  autoComplete="off"
+                  autoSize={{ minRows: 2, maxRows: 8 }}
+                  value={form.text}
+                  onChange={(e) => change({ text: e.target.value })}
+                />
+              )}
+            </Field>
+          </>
         )}
         {form.kind === "date" && (
           <Field label={t("editor.runDate")} error={errors["trigger.run_date"]}>

@@ -161,6 +161,18 @@ export const presets: Record<Preset, Partial<Record<CronField, string>>> = {
   lastDay: { day: "last", hour: "23", minute: "0" },
 };
 
+// Kinds without inputs of their own, each with an example of its text.
+export const textExamples = {
+  quartz: 'quartz "0 0 12 L * ?"',
+  calendar_interval: "calendar_interval months=1 hour=9 start_date=2026-01-31",
+  daily_time_interval:
+    'daily_time_interval every=10 unit=minute from=09:00 to=17:00 days_of_week=["mon","fri"]',
+  rrule: 'rrule "FREQ=MONTHLY;BYDAY=-1FR" start_date=2026-01-01T09:00:00',
+  dates: 'dates run_dates=["2031-01-01","2031-02-01T09:00:00"]',
+  or: 'or (crontab "0 9 * * *") (interval hours=7)',
+  and: "and (cron day=13) (cron day_of_week=fri)",
+} as const;
+
 export const weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 export type Weekday = (typeof weekdays)[number];
 
