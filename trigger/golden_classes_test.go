@@ -22,67 +22,67 @@ const (
 // it: as far as the data allow, that all is well but for this difference.
 type difference struct {
 	class    string
-	explains func(t *testing.T, c *goldenCase) bool
+	explains func(c *goldenCase) bool
 }
 
 // differences are those in fires, in order: the first that explains a case
 // counts.
 func differences() []difference {
 	return []difference{
-		{underPolicy, func(t *testing.T, c *goldenCase) bool {
-			return c.anyPolicy(t, c.Fires)
+		{underPolicy, func(c *goldenCase) bool {
+			return c.anyPolicy(c.Fires)
 		}},
-		{"date read as the later instant", func(t *testing.T, c *goldenCase) bool {
-			return c.fires(t, asked{later: true}, c.Fires)
+		{"date read as the later instant", func(c *goldenCase) bool {
+			return c.fires(asked{later: true}, c.Fires)
 		}},
-		{"date in the past", func(t *testing.T, c *goldenCase) bool {
-			return c.Kind == "or" && len(c.Fires) > 0 && c.Fires[0].Before(c.From) && c.fires(t, asked{from: c.Fires[0]}, c.Fires)
+		{"date in the past", func(c *goldenCase) bool {
+			return c.Kind == "or" && len(c.Fires) > 0 && c.Fires[0].Before(c.From) && c.fires(asked{from: c.Fires[0]}, c.Fires)
 		}},
-		{"interval counted anew", func(t *testing.T, c *goldenCase) bool {
-			return c.fires(t, asked{}, c.FiresStateless)
+		{"interval counted anew", func(c *goldenCase) bool {
+			return c.fires(asked{}, c.FiresStateless)
 		}},
-		{"no change of offset after 2037", func(t *testing.T, c *goldenCase) bool {
-			return c.Beyond2037 && c.fires(t, asked{}, c.FiresZoneinfo)
+		{"no change of offset after 2037", func(c *goldenCase) bool {
+			return c.Beyond2037 && c.fires(asked{}, c.FiresZoneinfo)
 		}},
-		{"back in time", func(t *testing.T, c *goldenCase) bool {
+		{"back in time", func(c *goldenCase) bool {
 			back := c.Backwards || c.Kind == "cron" && len(c.Fires) > 0 && c.Fires[0].Before(c.From)
-			return back && c.onOtherDays(t, c.FiresZoneinfo)
+			return back && c.onOtherDays(c.FiresZoneinfo)
 		}},
-		{"lost beside a change", func(t *testing.T, c *goldenCase) bool {
-			return c.fires(t, asked{}, c.FiresZoneinfo)
+		{"lost beside a change", func(c *goldenCase) bool {
+			return c.fires(asked{}, c.FiresZoneinfo)
 		}},
-		{"occurrences mixed", func(t *testing.T, c *goldenCase) bool {
-			return c.anyPolicy(t, c.FiresZoneinfo)
+		{"occurrences mixed", func(c *goldenCase) bool {
+			return c.anyPolicy(c.FiresZoneinfo)
 		}},
-		{"rest of the day lost", func(t *testing.T, c *goldenCase) bool {
-			return c.Kind == "quartz" && c.From.Nanosecond() > 0 && c.fires(t, asked{from: c.From.Add(24 * time.Hour)}, c.Fires)
+		{"rest of the day lost", func(c *goldenCase) bool {
+			return c.Kind == "quartz" && c.From.Nanosecond() > 0 && c.fires(asked{from: c.From.Add(24 * time.Hour)}, c.Fires)
 		}},
-		{"end not kept", func(t *testing.T, c *goldenCase) bool {
+		{"end not kept", func(c *goldenCase) bool {
 			end, err := time.Parse(time.RFC3339Nano, c.Spec.text("end_time"))
 			inTime := slices.DeleteFunc(slices.Clone(c.Fires), func(at time.Time) bool { return !at.Before(end) })
-			return err == nil && len(inTime) < len(c.Fires) && c.fires(t, asked{}, inTime)
+			return err == nil && len(inTime) < len(c.Fires) && c.fires(asked{}, inTime)
 		}},
-		{"no search past 2126", func(t *testing.T, c *goldenCase) bool {
-			ours := c.ask(t, asked{}, len(c.Fires)+1)
+		{"no search past 2126", func(c *goldenCase) bool {
+			ours := c.ask(asked{}, len(c.Fires)+1)
 			return c.Exhausted && len(ours) > len(c.Fires) && ours[len(c.Fires)].Year() > 2126 && equal(ours[:len(c.Fires)], c.Fires)
 		}},
-		{"last day of 9999", func(t *testing.T, c *goldenCase) bool {
-			ours := c.ask(t, asked{}, 2)
+		{"last day of 9999", func(c *goldenCase) bool {
+			ours := c.ask(asked{}, 2)
 			return c.EndedBy == "overflow" && len(ours) == 1 && ours[0].Format(time.DateOnly) == "9999-12-31"
 		}},
-		{"day lost by a short month", func(t *testing.T, c *goldenCase) bool {
-			return c.MonthEnd && slices.EqualFunc(c.ask(t, asked{shortMonth: "last"}, len(c.Fires)), c.Fires, inMonth)
+		{"day lost by a short month", func(c *goldenCase) bool {
+			return c.MonthEnd && slices.EqualFunc(c.ask(asked{shortMonth: "last"}, len(c.Fires)), c.Fires, inMonth)
 		}},
-		{"hour lost by a gap", func(t *testing.T, c *goldenCase) bool {
-			return c.Kind == "calendar_interval" && slices.EqualFunc(c.ask(t, asked{gap: "after"}, len(c.Fires)), c.Fires, onDay) && !c.onOtherDays(t, c.Fires)
+		{"hour lost by a gap", func(c *goldenCase) bool {
+			return c.Kind == "calendar_interval" && slices.EqualFunc(c.ask(asked{gap: "after"}, len(c.Fires)), c.Fires, onDay) && !c.onOtherDays(c.Fires)
 		}},
-		{"W in a list", func(_ *testing.T, c *goldenCase) bool { return c.Quirk == "W-in-list" }},
-		{"W in a short month", func(_ *testing.T, c *goldenCase) bool { return c.Quirk == "nearest-weekday-past-month-end" }},
-		{"later by the gap", func(t *testing.T, c *goldenCase) bool {
-			return (len(c.Wall) > 0 || c.Kind == "calendar_interval") && c.onOtherDays(t, c.Fires)
+		{"W in a list", func(c *goldenCase) bool { return c.Quirk == "W-in-list" }},
+		{"W in a short month", func(c *goldenCase) bool { return c.Quirk == "nearest-weekday-past-month-end" }},
+		{"later by the gap", func(c *goldenCase) bool {
+			return (len(c.Wall) > 0 || c.Kind == "calendar_interval") && c.onOtherDays(c.Fires)
 		}},
-		{"own fires on the day of a change", func(t *testing.T, c *goldenCase) bool {
-			return c.onOtherDays(t, c.Fires)
+		{"own fires on the day of a change", func(c *goldenCase) bool {
+			return c.onOtherDays(c.Fires)
 		}},
 	}
 }
@@ -130,7 +130,7 @@ func (c *goldenCase) disagreement(t *testing.T, err error) string {
 	t.Helper()
 	switch rule := c.VixieRule.(type) {
 	case []any:
-		if c.fires(t, asked{}, instants(t, rule)) {
+		if c.fires(asked{}, instants(t, rule)) {
 			return same
 		}
 		return notExplained
@@ -154,7 +154,7 @@ func (c *goldenCase) disagreement(t *testing.T, err error) string {
 		either := *c
 		either.Spec = goldenSpec{"expr": strings.Join(words, " ")}
 		for _, answer := range c.Answers {
-			if either.anyPolicy(t, answer.Fires) {
+			if either.anyPolicy(answer.Fires) {
 				return "either day"
 			}
 		}
@@ -163,11 +163,10 @@ func (c *goldenCase) disagreement(t *testing.T, err error) string {
 }
 
 // observed gives the class of what the cron daemon ran.
-func (c *goldenCase) observed(t *testing.T, err error) string {
-	t.Helper()
+func (c *goldenCase) observed(err error) string {
 	var ours []time.Time
 	if err == nil {
-		for _, fire := range c.ask(t, asked{}, 10) {
+		for _, fire := range c.ask(asked{}, 10) {
 			if !fire.After(c.Until) {
 				ours = append(ours, fire)
 			}
@@ -207,31 +206,29 @@ func (c *goldenCase) checkPolicies(t *testing.T, fires []time.Time, wall []strin
 		return
 	}
 	for name, how := range policies() {
-		if got, want := c.fires(t, how, fires), slices.Contains(wall, name); got != want {
+		if got, want := c.fires(how, fires), slices.Contains(wall, name); got != want {
 			t.Errorf("%s: %v %s: under %s as the source: %v, want %v", c.ID, c.Spec, c.Timezone, name, got, want)
 		}
 	}
 }
 
 // anyPolicy tells whether a policy of ours gives the fires.
-func (c *goldenCase) anyPolicy(t *testing.T, fires []time.Time) bool {
-	t.Helper()
+func (c *goldenCase) anyPolicy(fires []time.Time) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(policies())), func(how asked) bool {
-		return c.fires(t, how, fires)
+		return c.fires(how, fires)
 	})
 }
 
 // onOtherDays tells whether our fires are those given, but for days on which the
 // zone's offset changes.
-func (c *goldenCase) onOtherDays(t *testing.T, fires []time.Time) bool {
-	t.Helper()
+func (c *goldenCase) onOtherDays(fires []time.Time) bool {
 	changes := func(at time.Time) bool {
 		y, m, d := at.In(c.zone).Date()
 		noon := time.Date(y, m, d, 12, 0, 0, 0, c.zone)
 		return offset(noon.Add(-13*time.Hour), c.zone) != offset(noon.Add(13*time.Hour), c.zone)
 	}
 	fires = slices.DeleteFunc(slices.Clone(fires), changes)
-	ours := slices.DeleteFunc(c.ask(t, asked{}, 200), changes)
+	ours := slices.DeleteFunc(c.ask(asked{}, 200), changes)
 	return len(ours) >= len(fires) && equal(ours[:len(fires)], fires)
 }
 

@@ -199,7 +199,7 @@ func (c *goldenCase) judge(t *testing.T) string {
 	}
 	class := c.class(t)
 	if class == notExplained || c.Clean && !mayBeClean(class) {
-		t.Errorf("%s: %s %v %s from %v: %s\n got %v\nwant %v", c.ID, c.Kind, c.Spec, c.Timezone, c.From, class, c.ask(t, asked{}, 12), c.Fires)
+		t.Errorf("%s: %s %v %s from %v: %s\n got %v\nwant %v", c.ID, c.Kind, c.Spec, c.Timezone, c.From, class, c.ask(asked{}, 12), c.Fires)
 	}
 	if c.TZDB {
 		return tzdb
@@ -222,7 +222,7 @@ func (c *goldenCase) class(t *testing.T) string {
 	case c.Answers != nil:
 		return c.disagreement(t, err)
 	case c.Kind == "crontab_observed":
-		return c.observed(t, err)
+		return c.observed(err)
 	case c.Error && err != nil:
 		return refused
 	case c.Error:
@@ -231,11 +231,11 @@ func (c *goldenCase) class(t *testing.T) string {
 		return c.refusedHere()
 	}
 	c.checkPolicies(t, c.Fires, c.Wall)
-	if c.fires(t, asked{}, c.Fires) {
+	if c.fires(asked{}, c.Fires) {
 		return same
 	}
 	for _, d := range differences() {
-		if d.explains(t, c) {
+		if d.explains(c) {
 			return d.class
 		}
 	}
@@ -244,18 +244,16 @@ func (c *goldenCase) class(t *testing.T) string {
 
 // fires tells whether a case, asked in a certain way, has the wanted fires. Nil
 // stands for none known.
-func (c *goldenCase) fires(t *testing.T, how asked, want []time.Time) bool {
-	t.Helper()
+func (c *goldenCase) fires(how asked, want []time.Time) bool {
 	n := len(want)
 	if c.Exhausted || c.EndedBy == "overflow" {
 		n++ // and no other
 	}
-	return want != nil && equal(c.ask(t, how, n), want)
+	return want != nil && equal(c.ask(how, n), want)
 }
 
 // ask gives the first n fires of a case.
-func (c *goldenCase) ask(t *testing.T, how asked, n int) []time.Time {
-	t.Helper()
+func (c *goldenCase) ask(how asked, n int) []time.Time {
 	trig, err := c.trigger(how)
 	if err != nil {
 		return nil
