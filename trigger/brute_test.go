@@ -156,7 +156,7 @@ func brutePlans() []brutePlan {
 			return d.Day() <= 7 || d.Day() >= 25 || d.Weekday() == time.Sunday
 		}, "02:00")},
 		{form: crontab("0 2 */2 * sun"), parts: on(func(d time.Time) bool { return d.Day()%2 == 1 && d.Weekday() == time.Sunday }, "02:00")},
-		{form: crontab("30 30 2 * mar,apr-nov * 1970-2030/2"), parts: on(func(d time.Time) bool {
+		{form: crontab("30 30 2 * mar,apr-nov * 1970-2050/2"), parts: on(func(d time.Time) bool {
 			return d.Month() >= 3 && d.Month() <= 11 && d.Year()%2 == 0
 		}, "02:30:30")},
 		{form: extended("30 2 L,L-3 * ?"), parts: on(func(d time.Time) bool { return d.Day() == monthEnd(d) || d.Day() == monthEnd(d)-3 }, "02:30")},

@@ -147,6 +147,12 @@ func TestCalendarLayers(t *testing.T) {
 			from:     "2026-11-06T16:40:00Z",
 			want:     []string{"Mon 2026-11-30 08:00:10", "Mon 2026-11-30 08:00:12", "Mon 2026-11-30 08:00:50", "Mon 2026-11-30 08:30:10"},
 		},
+		"the times meet once a year": {
+			plan:     crontabJSON("0 20 * * *", "UTC"),
+			calendar: `{"layers":[{"include":"cron","expression":"* * 9-17 ? * *"},{"include":"cron","expression":"0/2 0/2 9-21 1 3 ?"}]}`,
+			from:     "2026-03-01T20:00:00Z",
+			want:     []string{"Mon 2027-03-01 20:00:00", "Wed 2028-03-01 20:00:00"},
+		},
 		"cron of a year far away": {
 			plan:     crontabJSON("0 9 * * *", "UTC"),
 			calendar: `{"layers":[{"include":"cron","expression":"* * * ? * * 2199"}]}`,
@@ -674,7 +680,131 @@ func TestCalendarJSON(t *testing.T) {
 	}
 }
 
-// closedDay is a layer with what it names.
+func TestCalendarWords(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ calendar, english, chinese string }{
+		"working days": {
+			`{"on_closed":"next","layers":[{"exclude":"weekly","days":["sat","sun"]},{"exclude":"dates","dates":["2026-10-01/2026-10-07"]}]}`,
+			"on Monday to Friday except 2026-10-01 to 2026-10-07, moved to the next open day",
+			"仅限开放日（周六、周日、2026-10-01 至 2026-10-07 除外），遇非开放日则顺延到下一个开放日",
+		},
+		"make-up days": {
+			`{"on_closed":"previous","layers":[{"exclude":"weekly","days":["sat","sun"]},{"exclude":"dates","dates":["2026-10-01/2026-10-07"]},{"include":"dates","dates":["2026-09-20","2026-10-10"]}]}`,
+			"on Monday to Friday except 2026-10-01 to 2026-10-07, and also on 2026-09-20 and 2026-10-10, moved to the open day before",
+			"仅限开放日（周六、周日、2026-10-01 至 2026-10-07 除外，2026-09-20、2026-10-10 开放），遇非开放日则提前到上一个开放日",
+		},
+		"long lists are counted": {
+			`{"layers":[{"exclude":"dates","dates":["2026-12-25","2026-01-01/2026-01-03","2026-04-06","2026-05-01","2026-05-01"]},{"include":"annual","dates":["12-25","01-01","02-28/03-01","05-01","05-02"]}]}`,
+			"on all days except 6 days between 2026-01-01 and 2026-12-25, and also on 7 days of each year",
+			"仅限开放日（2026-01-01 至 2026-12-25 间的 6 天除外，每年 7 天开放）",
+		},
+		"annual and monthly": {
+			`{"layers":[{"exclude":"annual","dates":["12-25","12-30/01-02"]},{"exclude":"monthly","days":[1,31]}]}`,
+			"on all days except 25 December and 30 December to 2 January of each year and days 1 and 31 of the month",
+			"仅限开放日（每年 12 月 25 日、12 月 30 日至 1 月 2 日、每月 1、31 日除外）",
+		},
+		"included first": {
+			`{"layers":[{"include":"monthly","days":[1,2,3]},{"exclude":"weekly","days":["sat"]},{"include":"daily","from":"09:00","to":"24:00"},{"exclude":"daily","from":"12:00","to":"13:30:30"}]}`,
+			"only on days 1-3 of the month except Saturday, only from 09:00 to 24:00, but not from 12:00 to 13:30:30",
+			"仅限开放日（仅每月 1–3 日，周六除外）的开放时段（仅 09:00–24:00，12:00–13:30:30 除外）",
+		},
+		"times only": {
+			`{"on_closed":"next","layers":[{"exclude":"daily","from":"12:00","to":"13:30"},{"exclude":"cron","expression":"* * 0-6 ? * *"},{"include":"cron","expression":"0 0 3 ? * *"}]}`,
+			`not from 12:00 to 13:30 or when "* * 0-6 ? * *" matches, but also when "0 0 3 ? * *" matches`,
+			"仅限开放时段（12:00–13:30、符合“* * 0-6 ? * *”的时段除外，符合“0 0 3 ? * *”的时段开放）",
+		},
+		"no day": {
+			`{"layers":[{"exclude":"weekly","days":["mon","tue","wed","thu","fri","sat","sun"]}]}`,
+			"on no day",
+			"仅限开放日（周一至周日除外）",
+		},
+	}
+	for name, test := range tests {
+		trig := withCalendar(t, crontabJSON("0 9 * * *", "UTC"), test.calendar)
+		if got := trigger.Describe(trig, trigger.English); !strings.HasSuffix(got, test.english) {
+			t.Errorf("%s: English is %q, want %q at its end", name, got, test.english)
+		}
+		if got := trigger.Describe(trig, trigger.Chinese); !strings.HasSuffix(got, test.chinese) {
+			t.Errorf("%s: Chinese is %q, want %q at its end", name, got, test.chinese)
+		}
+	}
+}
+
+func ExampleNewCalendar() {
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// The arrangement of the State Council for the National Day of 2026: seven
+	// days off, for which a Sunday and a Saturday are worked (调休).
+	calendar, err := trigger.NewCalendar([]trigger.Layer{
+		trigger.Exclude(trigger.Weekly(time.Saturday, time.Sunday)),
+		trigger.Exclude(trigger.Days("2026-09-25/2026-09-27", "2026-10-01/2026-10-07")),
+		trigger.Include(trigger.Days("2026-09-20", "2026-10-10")),
+	}, trigger.CalendarOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	plan, err := trigger.NewCrontab("30 8 * * *", trigger.Options{Zone: shanghai})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := trigger.Modify(plan, trigger.Modifiers{Calendar: calendar})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	at := time.Date(2026, 9, 30, 0, 0, 0, 0, shanghai)
+	for range 4 {
+		at, _ = t.Next(at)
+		fmt.Println(at.Format("Mon 2006-01-02 15:04"))
+	}
+	fmt.Println(calendar.Open(time.Date(2026, 10, 5, 9, 0, 0, 0, shanghai)))
+	// Output:
+	// Wed 2026-09-30 08:30
+	// Thu 2026-10-08 08:30
+	// Fri 2026-10-09 08:30
+	// Sat 2026-10-10 08:30
+	// false
+}
+
+func ExampleParseCalendar() {
+	// A report of the 1st and the 15th, moved to the next working day.
+	calendar, err := trigger.ParseCalendar([]byte(`{"on_closed":"next","layers":[
+		{"exclude":"weekly","days":["sat","sun"]},
+		{"exclude":"annual","dates":["12-24/01-02"]}]}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	plan, err := trigger.NewCrontab("0 18 1,15 * *", trigger.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := trigger.Modify(plan, trigger.Modifiers{Calendar: calendar})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, fire := range trigger.Preview(t, time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC), 4, trigger.English) {
+		fmt.Println(fire.Time.Format("Mon 2006-01-02 15:04"), "for", fire.Wall.Format("Mon 2006-01-02"))
+	}
+
+	_, err = trigger.ParseCalendar([]byte(`{"layers":[{"exclude":"dates","dates":["2026-02-30"]}]}`))
+	fmt.Println(err)
+	// Output:
+	// Mon 2026-11-16 18:00 for Sun 2026-11-15
+	// Tue 2026-12-01 18:00 for Tue 2026-12-01
+	// Tue 2026-12-15 18:00 for Tue 2026-12-15
+	// Mon 2027-01-04 18:00 for Fri 2027-01-01
+	// layers[0].dates[0]: "2026-02-30" is not a date, allowed dates such as "2026-12-25" and ranges such as "2026-10-01/2026-10-07"
+}
+
+// drawnLayer is a layer with what it names.
 type drawnLayer struct {
 	json   string
 	open   bool
@@ -1050,4 +1180,42 @@ func FuzzCalendar(f *testing.F) {
 			at = fire
 		}
 	})
+}
+
+func BenchmarkCalendar(b *testing.B) {
+	const (
+		weekend  = `{"exclude":"weekly","days":["sat","sun"]}`
+		holidays = weekend + `,{"exclude":"dates","dates":["2026-01-01/2026-01-03","2026-02-15/2026-02-23","2026-04-04/2026-04-06","2026-05-01/2026-05-05","2026-06-19/2026-06-21","2026-09-25/2026-09-27","2026-10-01/2026-10-07"]},{"include":"dates","dates":["2026-01-04","2026-02-14","2026-02-28","2026-05-09","2026-09-20","2026-10-10"]}`
+		hours    = `{"include":"daily","from":"09:00:00","to":"18:00:00"}`
+	)
+	daily := crontabJSON("30 9 * * *", "Asia/Shanghai")
+	second := `{"type":"interval","seconds":1,"start_date":"2026-01-01T00:00:00Z","timezone":"Asia/Shanghai"}`
+	for _, bench := range []struct{ name, plan, calendar string }{
+		{"daily/weekend", daily, `{"layers":[` + weekend + `]}`},
+		{"daily/holidays", daily, `{"layers":[` + holidays + `]}`},
+		{"daily/holidays/next", daily, `{"on_closed":"next","layers":[` + holidays + `]}`},
+		{"daily/holidays/previous", daily, `{"on_closed":"previous","layers":[` + holidays + `]}`},
+		{"berlin/weekend/next", crontabJSON("30 9 * * *", "Europe/Berlin"), `{"on_closed":"next","layers":[` + weekend + `]}`},
+		{"every minute/hours", crontabJSON("* * * * *", "Asia/Shanghai"), `{"layers":[` + hours + `]}`},
+		{"every minute/cron", crontabJSON("* * * * *", "Asia/Shanghai"), `{"layers":[{"exclude":"cron","expression":"* * 0-8,18-23 ? * *"}]}`},
+		{"every second/holidays/next", second, `{"on_closed":"next","layers":[` + holidays + `]}`},
+		{"never/times", crontabJSON("0 3 * * *", "Asia/Shanghai"), `{"layers":[` + hours + `]}`},
+		{"never/times/next", crontabJSON("0 3 * * *", "Asia/Shanghai"), `{"on_closed":"next","layers":[` + weekend + `,` + hours + `]}`},
+		{"never/times/one day a year", crontabJSON("* 3 * * *", "Asia/Shanghai"), `{"on_closed":"next","layers":[{"include":"annual","dates":["06-01"]},` + hours + `]}`},
+		{"never/cron", second, `{"layers":[{"exclude":"cron","expression":"0/2 * * ? * MON-FRI"},{"exclude":"cron","expression":"1/2 * * ? * *"},{"exclude":"cron","expression":"0/2 * * ? * SAT,SUN"}]}`},
+		{"never/days", second, `{"layers":[{"include":"dates","dates":["2025-01-01"]}]}`},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			trig := withCalendar(b, bench.plan, bench.calendar)
+			begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			b.ReportAllocs()
+			at := begin
+			for b.Loop() {
+				var ok bool
+				if at, ok = trig.Next(at); !ok {
+					at = begin
+				}
+			}
+		})
+	}
 }

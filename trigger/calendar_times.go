@@ -97,7 +97,8 @@ func (s *timeSet) next(day int64, second int) (int, bool) {
 		return second, true
 	}
 	if s.cron {
-		return s.scan(s.onDay(day), second)
+		left := 0
+		return s.scan(s.onDay(day), second, &left)
 	}
 	for _, span := range s.spans {
 		if second < span.to {
@@ -119,8 +120,12 @@ func (s *timeSet) onDay(day int64) (on uint32) {
 }
 
 // scan gives the first open second of a day on which some of the rules count.
-func (s *timeSet) scan(on uint32, second int) (int, bool) {
-	for second < secondsPerDay {
+// It takes from the tries that are left, see nextOpen.
+func (s *timeSet) scan(on uint32, second int, left *int) (int, bool) {
+	for steps := 1; second < secondsPerDay; steps++ {
+		if steps%8 == 0 { // they take as long as one try
+			*left--
+		}
 		if second%3600 == 0 {
 			if isOpen, all := s.hour(on, second/3600); isOpen && all {
 				return second, true
@@ -228,7 +233,6 @@ func (s *timeSet) change(day int64, on uint32) (next int64, ok bool) {
 // nextOpen gives the first open wall-clock second from wall on. It counts what
 // it does against the tries that are left, and gives up when there are none.
 func (c *Calendar) nextOpen(wall int64, left *int) (int64, bool) {
-	const scanned = 32 // tries that it costs to look through a day
 	var closed [4]uint32
 	seen := 0
 	day, second := splitWall(wall)
@@ -252,11 +256,10 @@ func (c *Calendar) nextOpen(wall int64, left *int) (int64, bool) {
 		}
 		on := c.times.onDay(day)
 		if second > 0 || !slices.Contains(closed[:min(seen, len(closed))], on) {
-			at, ok := c.times.scan(on, second)
-			if ok {
+			if at, ok := c.times.scan(on, second, left); ok {
 				return day*secondsPerDay + int64(at), true
 			}
-			if *left -= scanned; second == 0 {
+			if second == 0 {
 				closed[seen%len(closed)] = on
 				seen++
 			}

@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"errors"
+	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -11,7 +12,8 @@ import (
 // And fires when all of its parts fire at the same instant.
 type And struct {
 	combined
-	eval []Trigger // fires at the same instants as all the parts, see merge
+	eval   []Trigger // fires at the same instants as all the parts, see merge
+	nested bool      // one of them searches
 }
 
 // Or fires when any of its parts fires; once where several do.
@@ -40,7 +42,14 @@ func NewAnd(parts []Trigger, opts Options) (*And, error) {
 	if err := meet(parts); err != nil {
 		return nil, err
 	}
-	return &And{combined: c, eval: merge(c.parts)}, nil
+	return newAnd(c), nil
+}
+
+// newAnd finds out what to ask.
+func newAnd(c combined) *And {
+	a := &And{combined: c, eval: merge(c.parts)}
+	a.nested = slices.ContainsFunc(a.eval, searches)
+	return a
 }
 
 // NewOr makes a trigger that fires when any of the given ones does. Its time
@@ -145,15 +154,23 @@ func (c *combined) begin(after time.Time) time.Time {
 
 // Next returns the first fire after the given instant.
 func (o *Or) Next(after time.Time) (time.Time, bool) {
+	fire, ok, _ := o.seek(after, unlimited)
+	return fire, ok
+}
+
+func (o *Or) seek(after time.Time, left int) (time.Time, bool, int) {
 	after = o.begin(after)
 	var first time.Time
 	found := false
 	for _, part := range o.parts {
-		if fire, ok := part.Next(after); ok && (!found || fire.Before(first)) {
+		var fire time.Time
+		var ok bool
+		if fire, ok, left = seek(part, after, left); ok && (!found || fire.Before(first)) {
 			first, found = fire, true
 		}
 	}
-	return o.within(first, found)
+	first, found = o.within(first, found && left > 0) // what a part that was not asked gives is not known
+	return first, found, left
 }
 
 // within gives a fire in the trigger's zone, or none if it is past the end.
@@ -167,28 +184,84 @@ func (c *combined) within(fire time.Time, ok bool) (time.Time, bool) {
 // maxMeetings is how often the parts of an And, or a plan and its calendar, may
 // pass each other by before they count as never meeting. One part jumps to the
 // fire of the next at each try, so it is rare plans that are far apart, not
-// dense ones, which come near it.
-const maxMeetings = 8000
+// dense ones, which come near it. maxNested is for all of them together where
+// one of those parts is such a search itself: else eight levels of an And would
+// try 8,000 times 8,000 times and so on.
+const (
+	maxMeetings = 8000
+	maxNested   = 40_000
+)
+
+// seeker is a trigger that may have to ask others many times over.
+type seeker interface {
+	// seek is Next with a limit of how often others are asked. It gives what
+	// is left of that; 0 or less means that it was not enough, and that there
+	// is no fire for this reason.
+	seek(after time.Time, left int) (fire time.Time, ok bool, rest int)
+}
+
+// unlimited leaves it to each of the triggers asked to limit itself.
+const unlimited = math.MaxInt
+
+func seek(t Trigger, after time.Time, left int) (fire time.Time, ok bool, rest int) {
+	if left == unlimited {
+		fire, ok = t.Next(after)
+		return fire, ok, unlimited
+	}
+	if left <= 0 {
+		return fire, false, 0
+	}
+	if s, ok := t.(seeker); ok {
+		return s.seek(after, left)
+	}
+	fire, ok = t.Next(after)
+	return fire, ok, left - 1
+}
+
+// searches tells whether a trigger may have to ask others many times over.
+func searches(t Trigger) bool {
+	switch t := t.(type) {
+	case *And:
+		return true
+	case *Or:
+		return slices.ContainsFunc(t.parts, searches)
+	case *Modified:
+		return t.with.Calendar != nil || t.with.Jitter != 0 || searches(t.inner)
+	}
+	return false
+}
 
 // Next returns the first fire after the given instant. Parts that have passed
 // each other by 8,000 times count as never meeting again.
 func (a *And) Next(after time.Time) (time.Time, bool) {
+	left := maxMeetings
+	if a.nested {
+		left = maxNested
+	}
+	fire, ok, _ := a.seek(after, left)
+	return fire, ok
+}
+
+func (a *And) seek(after time.Time, left int) (time.Time, bool, int) {
 	after = a.begin(after)
-	at, ok := a.eval[0].Next(after)
-	agreed := 1 // how many parts in a row fire at that instant
-	for tries := 0; ok && agreed < len(a.eval); tries++ {
-		if tries > maxMeetings || at.UnixMicro() > a.end {
-			return time.Time{}, false
+	at, ok, left := seek(a.eval[0], after, left)
+	for i, agreed := 0, 1; ok && agreed < len(a.eval); { // so many parts in a row fire at that instant
+		if at.UnixMicro() > a.end {
+			return time.Time{}, false, left
+		}
+		if i++; i == len(a.eval) {
+			i = 0
 		}
 		var fire time.Time
-		fire, ok = a.eval[(tries+1)%len(a.eval)].Next(at.Add(-time.Nanosecond))
+		fire, ok, left = seek(a.eval[i], at.Add(-time.Nanosecond), left)
 		if fire.Equal(at) {
 			agreed++
 		} else {
 			at, agreed = fire, 1
 		}
 	}
-	return a.within(at, ok)
+	at, ok = a.within(at, ok)
+	return at, ok, left
 }
 
 // merge makes one trigger of those parts of an And that are intervals, and one
@@ -213,18 +286,20 @@ func merge(parts []Trigger) []Trigger {
 
 // intersect gives a trigger that fires when both do, or nil.
 func intersect(a, b Trigger) Trigger {
-	if a, ok := a.(*Interval); ok {
-		if b, ok := b.(*Interval); ok {
-			return intersectIntervals(a, b)
-		}
-		return nil
+	if i, j := intervalOf(a), intervalOf(b); i != nil && j != nil {
+		return intersectIntervals(i, j)
 	}
 	p, q := planOf(a), planOf(b)
 	if p == nil || q == nil {
 		return nil
 	}
 	x, y := a.(native).core(), b.(native).core()
-	if x.zone != y.zone || x.rule != y.rule || p.special != nil || q.special != nil || p.eitherDay || q.eitherDay || p.years != nil && q.years != nil {
+	switch {
+	case x.zone != y.zone, x.rule != y.rule:
+		return nil
+	case !x.rule.skip && len(x.zone.periods) > 1:
+		return nil // both fire after a gap, each for a time of its own in it
+	case p.special != nil, q.special != nil, p.eitherDay, q.eitherDay, p.years != nil && q.years != nil:
 		return nil
 	}
 	both := *p
@@ -248,6 +323,17 @@ func intersect(a, b Trigger) Trigger {
 	return c
 }
 
+// intervalOf gives a trigger as an interval, nil if it is not one.
+func intervalOf(t Trigger) *Interval {
+	switch t := t.(type) {
+	case *Interval:
+		return t
+	case *Crontab:
+		return t.every
+	}
+	return nil
+}
+
 // planOf gives the fields of a trigger that is a plan without modifiers.
 func planOf(t Trigger) *plan {
 	switch t := t.(type) {
@@ -263,16 +349,23 @@ func planOf(t Trigger) *plan {
 	return nil
 }
 
+// begin gives the first fire, for an interval without a start the first that
+// anybody can ask about.
+func (i *Interval) begin() int64 {
+	if i.start != noStart {
+		return i.start
+	}
+	return firstInstant * 1e6 / i.every * i.every
+}
+
 // intersectIntervals solves x = a.start + i*a.every = b.start + j*b.every
 // (the Chinese remainder theorem).
 func intersectIntervals(a, b *Interval) Trigger {
-	if a.start == noStart || b.start == noStart {
-		return nil
-	}
 	divisor := gcd(a.every, b.every)
-	apart := b.start - a.start
+	begin, other := a.begin(), b.begin()
+	apart := other - begin
 	if apart%divisor != 0 {
-		return nil // refused by meet, or not asked about yet
+		return nil // refused by meet
 	}
 	size := uint64(b.every / divisor)
 	i := mulMod(uint64(floorMod(apart/divisor, int64(size))), inverse(uint64(a.every/divisor)%size, size), size)
@@ -283,14 +376,14 @@ func intersectIntervals(a, b *Interval) Trigger {
 	}
 	both.start = never
 	if high, low := bits.Mul64(uint64(a.every), i); high == 0 && low < never {
-		both.start = a.start + int64(low)
+		both.start = begin + int64(low)
 	}
 	switch {
-	case both.start >= b.start:
+	case both.start >= other:
 	case both.every == never:
 		both.start = never
 	default: // count on to where b has begun
-		both.start += (b.start - both.start + both.every - 1) / both.every * both.every
+		both.start += (other - both.start + both.every - 1) / both.every * both.every
 	}
 	both.end = min(a.end, b.end)
 	return both
@@ -312,13 +405,13 @@ func inverse(a, m uint64) uint64 {
 // meet finds intervals among the parts of an And whose fires never coincide.
 func meet(parts []Trigger) error {
 	for i, part := range parts {
-		a, ok := part.(*Interval)
-		if !ok || a.start == noStart {
+		a := intervalOf(part)
+		if a == nil {
 			continue
 		}
 		for j, other := range parts[:i] {
-			b, ok := other.(*Interval)
-			if ok && b.start != noStart && floorMod(a.start-b.start, gcd(a.every, b.every)) != 0 {
+			b := intervalOf(other)
+			if b != nil && floorMod(a.begin()-b.begin(), gcd(a.every, b.every)) != 0 {
 				return &Error{
 					Field:   "triggers",
 					Problem: "cannot meet: numbers " + strconv.Itoa(j+1) + " and " + strconv.Itoa(i+1) + " are intervals that never fire at the same instant",

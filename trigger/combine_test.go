@@ -163,7 +163,11 @@ func TestIntervalsMeet(t *testing.T) {
 			if rapid.Bool().Draw(t, "now") {
 				starts[i] = 1767225600e6 + rapid.Int64Range(0, 1e12).Draw(t, "start since 2026")/common*common
 			}
-			trig, err := trigger.NewInterval(time.Duration(everies[i])*time.Microsecond, trigger.Options{Start: time.UnixMicro(starts[i])})
+			opts := trigger.Options{Start: time.UnixMicro(starts[i])}
+			if rapid.IntRange(0, 4).Draw(t, "without a start") == 0 {
+				opts.Start, starts[i] = time.Time{}, 0 // that is, counted from 1970
+			}
+			trig, err := trigger.NewInterval(time.Duration(everies[i])*time.Microsecond, opts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,5 +197,41 @@ func TestIntervalsMeet(t *testing.T) {
 	})
 	if found < 10 || never < 10 {
 		t.Errorf("%d found, %d never: this has shown little", found, never)
+	}
+}
+
+// TestCombinationsAreBounded asks combinations that pass each other by again
+// and again, on several levels.
+func TestCombinationsAreBounded(t *testing.T) {
+	t.Parallel()
+	// Two plans that meet after thousands of tries.
+	rare := func(n int) string {
+		return fmt.Sprintf(`{"type":"or","triggers":[{"type":"and","triggers":[{"type":"interval","seconds":%d},{"type":"daily_time_interval","every":1,"unit":"second","from":"00:00:%02d","to":"00:00:%02d"}]}]}`, 86399-2*n, n, n)
+	}
+	level := rare(1)
+	for n := 2; n <= 3; n++ {
+		level = fmt.Sprintf(`{"type":"or","triggers":[{"type":"and","triggers":[%s,%s]}]}`, level, rare(n))
+	}
+	for _, form := range []string{
+		level,
+		`{"type":"and","triggers":[` + rare(1) + `,{"type":"interval","seconds":86399}]}`,
+		`{"type":"and","triggers":[` + rare(1) + `,{"type":"cron","second":"*"}],"jitter":"24h"}`,
+		`{"type":"and","triggers":[` + rare(1) + `,{"type":"cron","second":"*","jitter":"24h"}],"jitter":"24h"}`,
+		`{"type":"and","triggers":[` + rare(1) + `,` + rare(2) + `],"limit":10000,"start_date":"2026-01-01"}`,
+		rare(1)[:len(rare(1))-1] + `,"limit":10000,"start_date":"1970-01-01","jitter":"24h"}`,
+	} {
+		begin := time.Now()
+		trig, err := trigger.Parse([]byte(form), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", form, err)
+		}
+		if took := time.Since(begin); took > hang {
+			t.Errorf("%s: takes %v to make", form, took)
+		}
+		begin = time.Now()
+		trig.Next(benchInstant())
+		if took := time.Since(begin); took > hang {
+			t.Errorf("%s: Next takes %v", form, took)
+		}
 	}
 }

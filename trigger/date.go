@@ -97,7 +97,10 @@ func NewDates(at []time.Time, opts Options) (*Dates, error) {
 
 // Next returns the first date after the given instant.
 func (d *Dates) Next(after time.Time) (time.Time, bool) {
-	from := max(unixMicro(after), min(d.start, maxInstant*1e6)-1)
+	from := unixMicro(after)
+	if d.start != noStart {
+		from = max(from, d.start-1)
+	}
 	i, _ := slices.BinarySearch(d.at, from+1)
 	if i == len(d.at) || d.at[i] > d.end {
 		return time.Time{}, false

@@ -91,7 +91,7 @@ type words interface {
 	comma() string
 	semicolon() string
 	change(fire string, isNew bool) string
-	same(until string, compared int) string
+	same(until string, compared int, complete bool) string
 }
 
 // clock is the time-of-day part of a plan, in the form in which it is best

@@ -113,7 +113,7 @@ func (s *CalendarSet) english() string {
 		return englishWeekdays(s.weekdays)
 	case datesSet:
 		if first, last, n := s.span(); n > 0 {
-			return strconv.FormatInt(n, 10) + " days from " + first.String() + " to " + last.String()
+			return strconv.FormatInt(n, 10) + " days between " + first.String() + " and " + last.String()
 		}
 		var list []string
 		for _, r := range s.dates {

@@ -291,12 +291,14 @@ func (englishWords) change(fire string, isNew bool) string {
 	return fire + " no longer fires"
 }
 
-func (englishWords) same(until string, compared int) string {
+func (englishWords) same(until string, compared int, complete bool) string {
 	switch {
-	case compared == 0:
+	case complete && compared == 0:
 		return "neither fires"
-	case until == "":
+	case complete:
 		return "all fire times stay the same"
+	case compared == 0:
+		return "no difference was found, as it takes too long to find a fire time"
 	}
 	return "the next " + count(compared, "fire time") + " stay the same, up to " + until
 }

@@ -166,9 +166,9 @@ func parseShort(t *testing.T, text string) trigger.Trigger {
 func TestDescribeSpread(t *testing.T) {
 	t.Parallel()
 	for _, test := range [][3]string{
-		{"H H * * *", "at 11:50 every day (spread by the job's id)", "每天 11:50（按任务 ID 错开）"},
-		{"H/15 * * * *", "every 15 minutes from minute 5 on (spread by the job's id)", "每小时第 5 分起 每 15 分钟（按任务 ID 错开）"},
-		{`{"type":"or","triggers":[{"type":"crontab","expression":"0~9 5 * * *"},{"type":"interval","hours":7}],"jitter":"1s"}`, "(at any of: at 05:00 every day; every 7 hours), delayed by up to 1 s (spread by the job's id)", "（以下任一触发时：每天 05:00；每 7 小时），按任务错开，至多延后 1 秒（按任务 ID 错开）"},
+		{"H H * * *", "at 05:51 every day (spread by the job's id)", "每天 05:51（按任务 ID 错开）"},
+		{"H/15 * * * *", "every 15 minutes from minute 6 on (spread by the job's id)", "每小时第 6 分起 每 15 分钟（按任务 ID 错开）"},
+		{`{"type":"or","triggers":[{"type":"crontab","expression":"0~9 5 * * *"},{"type":"interval","hours":7}],"jitter":"1s"}`, "(at any of: at 05:01 every day; every 7 hours), delayed by up to 1 s (spread by the job's id)", "（以下任一触发时：每天 05:01；每 7 小时），按任务错开，至多延后 1 秒（按任务 ID 错开）"},
 		{"0 9 * * *", "at 09:00 every day", "每天 09:00"},
 	} {
 		trig := trigger.ForJob(parseShort(t, test[0]), "nightly")
@@ -190,8 +190,8 @@ func TestNotes(t *testing.T) {
 		{`{"type":"crontab","expression":"* * 2 * * *","on_gap":"after"}`, "2027-03-27T12:00:00Z", "02:00 and many other times do not exist that day; fires at 03:00", "当天不存在 02:00 等许多时间，改在 03:00 触发一次"},
 		{"30 2 * * *", "2027-10-30T12:00:00Z", "02:30 comes twice that day; this is the first", "当天 02:30 出现两次，这是第一次"},
 		{`{"type":"crontab","expression":"0 9 * * 6","calendar":{"layers":[{"exclude":"weekly","days":["sat","sun"]}],"on_closed":"next"}}`, "2026-11-24T00:00:00Z", "2026-11-28 09:00 is closed; fires at 2026-11-30 09:00", "2026-11-28 09:00 不开放，改在 2026-11-30 09:00 触发"},
-		{`{"type":"crontab","expression":"0 9 * * 6","jitter":"1h"}`, "2026-11-24T00:00:00Z", "delayed by 43 min 39.226 s", "错开，延后 43 分 39.226 秒"},
-		{`{"type":"crontab","expression":"30 2 * * *","jitter":"1h"}`, "2027-03-27T12:00:00Z", "02:30 does not exist that day; fires at 03:00; delayed by 22 min 13.464 s", "当天不存在 02:30，改在 03:00 触发；错开，延后 22 分 13.464 秒"},
+		{`{"type":"crontab","expression":"0 9 * * 6","jitter":"1h"}`, "2026-11-24T00:00:00Z", "delayed by 18 min 47.534 s", "错开，延后 18 分 47.534 秒"},
+		{`{"type":"crontab","expression":"30 2 * * *","jitter":"1h"}`, "2027-03-27T12:00:00Z", "02:30 does not exist that day; fires at 03:00; delayed by 22 min 52.62 s", "当天不存在 02:30，改在 03:00 触发；错开，延后 22 分 52.62 秒"},
 		{"0 9 * * *", "2026-11-24T00:00:00Z", "", ""},
 	} {
 		for i, lang := range []trigger.Lang{trigger.English, trigger.Chinese} {

@@ -196,12 +196,14 @@ func (chineseWords) change(fire string, isNew bool) string {
 	return fire + " 不再触发"
 }
 
-func (chineseWords) same(until string, compared int) string {
+func (chineseWords) same(until string, compared int, complete bool) string {
 	switch {
-	case compared == 0:
+	case complete && compared == 0:
 		return "两者都不触发"
-	case until == "":
+	case complete:
 		return "所有触发时间均不变"
+	case compared == 0:
+		return "未发现差异：查找触发时间耗时过长"
 	}
 	return "接下来 " + strconv.Itoa(compared) + " 个触发时间均不变，直至 " + until
 }

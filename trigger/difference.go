@@ -9,81 +9,62 @@ import (
 type Delta struct {
 	// Changes are the fires that only one of the two has, in order of time.
 	Changes []Change
-	// Until is the instant up to which the two were compared, inclusive. The
-	// zero time means all time: neither has any further fire.
+	// Complete tells that there are no other changes ever, as neither trigger
+	// has any further fire.
+	Complete bool
+	// Until is the last instant that was compared: up to there the two have no
+	// other changes.
 	Until time.Time
-	// Compared is how many fires were compared.
+	// Compared is how many instants were compared at which one of the two, or
+	// both, fire.
 	Compared int
 }
 
 // Change is a fire that only one of two triggers has.
 type Change struct {
-	Time time.Time // in the time zone of the new trigger
-	New  bool      // a fire of the new trigger; else one of the old that is gone
+	Time time.Time // in the time zone of the trigger after
+	New  bool      // a fire of the trigger after; else one that is gone
 }
 
-// maxWork bounds how long two triggers are compared: by the fires asked for,
-// each weighted with what it costs.
-const maxWork = 100_000
+// maxDifference bounds how long two triggers are compared: by the fires of
+// parts that are asked for, see seeker.
+const maxDifference = 2*100_000 + 1
 
 // Difference compares the fires of two triggers after from, and gives the first
 // count that only one of them has: what becomes of a job's fire times if the
-// old trigger is replaced by the new. Triggers of different kinds may have the
-// same fires. It stops when neither has a further fire, or after 100,000 fires
-// (fewer for combinations and calendars, which take longer to compute).
-func Difference(old, new Trigger, from time.Time, count int) Delta {
-	var d Delta
-	zone := Zone(new)
-	work, cost := 0, workOf(old)+workOf(new)
-	a, inOld := old.Next(from)
-	b, inNew := new.Next(from)
-	for inOld || inNew {
-		if len(d.Changes) >= count || work >= maxWork {
+// one before is replaced by the one after. Triggers of different kinds may have
+// the same fires. It stops when neither has a further fire, or after 100,000
+// fires of each (fewer for combinations, calendars and jitter, which take
+// longer).
+func Difference(before, after Trigger, from time.Time, count int) Delta {
+	zone := Zone(after)
+	d := Delta{Until: from.In(zone)}
+	a, inBefore, left := seek(before, from, maxDifference)
+	b, inAfter, left := seek(after, from, left)
+	for left > 0 && len(d.Changes) < count {
+		goneFirst := inBefore && (!inAfter || a.Before(b))
+		newFirst := inAfter && (!inBefore || b.Before(a))
+		switch {
+		case newFirst:
+			d.Until = b.In(zone)
+		case inBefore:
+			d.Until = a.In(zone)
+		default:
+			d.Complete = true
 			return d
 		}
-		work += cost
 		d.Compared++
-		oldFirst := inOld && (!inNew || a.Before(b))
-		newFirst := inNew && (!inOld || b.Before(a))
-		if newFirst {
-			d.Until = b.In(zone)
-		} else {
-			d.Until = a.In(zone)
-		}
-		if oldFirst || newFirst {
+		if goneFirst || newFirst {
 			d.Changes = append(d.Changes, Change{d.Until, newFirst})
 		}
 		if !newFirst {
-			a, inOld = old.Next(a)
+			a, inBefore, left = seek(before, a, left)
 		}
-		if !oldFirst {
-			b, inNew = new.Next(b)
+		if !goneFirst {
+			b, inAfter, left = seek(after, b, left)
 		}
 	}
-	d.Until = time.Time{}
 	return d
-}
-
-// workOf weighs what one fire of a trigger costs; that of one without parts and
-// modifiers is half of a unit in a comparison.
-func workOf(t Trigger) int {
-	work := 0
-	for _, part := range partsOf(t) {
-		work += workOf(part)
-	}
-	work = max(work, 1)
-	switch t := t.(type) {
-	case *And:
-		work *= 20
-	case *Modified:
-		if t.with.Calendar != nil {
-			work *= 10
-		}
-		if t.with.Jitter != 0 {
-			work *= 10
-		}
-	}
-	return min(work, maxWork)
 }
 
 // Describe says the changes in words, such as "Fri 2026-11-27 09:00 no longer
@@ -92,10 +73,7 @@ func workOf(t Trigger) int {
 func (d Delta) Describe(lang Lang) string {
 	w := wordsOf(lang)
 	if len(d.Changes) == 0 {
-		if d.Until.IsZero() {
-			return w.same("", d.Compared)
-		}
-		return w.same(w.moment(wallOf(d.Until)), d.Compared)
+		return w.same(w.moment(wallOf(d.Until)), d.Compared, d.Complete)
 	}
 	list := make([]string, len(d.Changes))
 	lastDay := int64(noStart)

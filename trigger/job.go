@@ -47,7 +47,7 @@ func mapParts(t Trigger, change func(part Trigger, i int) Trigger) Trigger {
 	}
 	switch t := t.(type) {
 	case *And:
-		return &And{combined: combined{t.base, changed}, eval: merge(changed)}
+		return newAnd(combined{t.base, changed})
 	case *Or:
 		return &Or{combined{t.base, changed}}
 	}
@@ -59,14 +59,19 @@ func mapParts(t Trigger, change func(part Trigger, i int) Trigger) Trigger {
 // interval is counted from the day of now. If before, the trigger that it
 // replaces (or nil), has the same distance, it keeps the phase of that: else
 // each restart of a program that sets up its jobs anew would begin another one.
-// Other triggers are returned as they are.
+// Other triggers are returned as they are. So is an [And]: intervals that began
+// at some instant or other would hardly ever meet what they are combined with,
+// while all those without a start are counted from 1970-01-01.
 func Anchor(t, before Trigger, now time.Time) Trigger {
+	if old, ok := before.(*Modified); ok {
+		before = old.inner // modifiers come and go without a new phase
+	}
 	switch t := t.(type) {
 	case *Interval:
 		if t.start != noStart {
 			return t
 		}
-		if old, ok := before.(*Interval); ok && old.every == t.every && old.start != noStart {
+		if old := intervalOf(before); old != nil && old.every == t.every && old.start != noStart {
 			return t.StartingAt(old.Start())
 		}
 		return t.StartingAt(now.Truncate(time.Microsecond).Add(t.Every()))
@@ -79,14 +84,10 @@ func Anchor(t, before Trigger, now time.Time) Trigger {
 		if t.every == nil {
 			return t
 		}
-		if old, ok := before.(*Crontab); ok && old.every != nil {
-			before = old.every
-		}
 		return t.startingAt(Anchor(t.every, before, now).(*Interval).Start())
+	case *And:
+		return t
 	case *Modified:
-		if old, ok := before.(*Modified); ok {
-			before = old.inner
-		}
 		inner := Anchor(t.inner, before, now)
 		if inner == Trigger(t.inner) {
 			return t

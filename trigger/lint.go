@@ -2,6 +2,7 @@ package trigger
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,9 +47,10 @@ const (
 // Lint says what may not be meant about a trigger, as far as it concerns fires
 // after from: plans that never fire, that miss some months or meet a change of
 // the clocks in the next two years, that mean another thing in another dialect,
-// and so on; see the codes. The parts of a combination are looked at as well.
-// There are no warnings about most triggers. Like [Trigger], it reads no clock;
-// it takes as long as some dozens of calls of Next.
+// and so on; see the codes. There are no warnings about most triggers. The
+// parts of a combination are looked at as well; those of an [And] only for what
+// is true of them whenever the others fire. It takes as long as some dozens of
+// calls of Next.
 func Lint(t Trigger, from time.Time, lang Lang) []Warning {
 	l := linter{w: wordsOf(lang), chinese: lang == Chinese}
 	l.trigger(t, scope{from: from, until: noEnd})
@@ -151,9 +153,13 @@ func (l *linter) modified(m *Modified, in scope) {
 
 // closest gives the shortest time between the next fires.
 func (m *Modified) closest(from time.Time) time.Duration {
-	shortest := time.Duration(1<<63 - 1)
+	shortest := time.Duration(math.MaxInt64)
+	looks := 16
+	if searches(m) {
+		looks = 4
+	}
 	at, ok := m.limited(from)
-	for range 16 {
+	for range looks {
 		if !ok {
 			break
 		}
@@ -201,8 +207,6 @@ func (l *linter) endsEarly(n native, in scope) bool {
 		return false
 	}
 	switch t := n.(type) {
-	case *Interval:
-		return true
 	case *Dates:
 		return t.at[len(t.at)-1] > unixMicro(in.from)
 	case *And:
@@ -215,10 +219,9 @@ func (l *linter) endsEarly(n native, in scope) bool {
 		endless.end = noEnd
 		_, ok := endless.Next(in.from)
 		return ok
-	case *Crontab:
-		if t.every != nil {
-			return true
-		}
+	}
+	if intervalOf(n) != nil {
+		return true
 	}
 	if c, ok := n.(clocked); ok && c.clock() != nil {
 		_, ok := n.core().rule.nextFire(c.clock(), n.core().zone, in.from.Unix())
@@ -269,19 +272,13 @@ func (l *linter) unknownJob(n native, in scope) {
 
 // drift warns about an interval of whole days that looks like a time of day.
 func (l *linter) drift(n native, in scope) {
-	i, field := (*Interval)(nil), ""
-	switch t := n.(type) {
-	case *Interval:
-		i = t
-	case *Crontab:
-		i, field = t.every, "expression"
-	}
+	i := intervalOf(n)
 	if i == nil || i.every%(secondsPerDay*1e6) != 0 {
 		return
 	}
 	changes(i.zone, in, func(p, next period) bool {
 		by := (next.offset - p.offset) * int64(time.Second)
-		l.warn(in, LintDrift, field,
+		l.warn(in, LintDrift, fieldOf(n, textYear),
 			"%[1]s are elapsed time: when the clocks of %[2]s are turned on %[3]s, the time of day moves by %[4]s. For a fixed time of day take a calendar interval or cron.",
 			"%[1]s按实际流逝的时间计：%[3]s %[2]s 的时钟调整时，触发的钟点会偏移 %[4]s。要固定钟点，请用日历间隔或 cron。",
 			l.w.length(i), i.zone.String(), l.w.day(next.start+next.offset), l.w.length(lengthOf(time.Duration(max(by, -by)))))

@@ -25,9 +25,6 @@ func changes(z *zone, in scope, yield func(p, next period) bool) {
 
 // clock warns about times that the clocks jump over, or show twice.
 func (l *linter) clock(n native, in scope) {
-	if a, ok := n.(*And); ok && len(a.eval) == 1 {
-		n = a.eval[0].(native) // plans of one zone
-	}
 	c, ok := n.(clocked)
 	if !ok || c.clock() == nil {
 		return
@@ -38,7 +35,7 @@ func (l *linter) clock(n native, in scope) {
 	var gaps, folds turns
 	changes(c.core().zone, in, func(p, next period) bool {
 		if next.offset > p.offset {
-			gaps.add(p, next, l.gap(c, p, next, in))
+			gaps.add(p, next, l.gap(c, next, in))
 		} else {
 			folds.add(p, next, l.fold(c, p, next, in))
 		}
@@ -90,7 +87,7 @@ func (l *linter) turned(in scope, code, zone string, t turns) {
 // gap says what becomes of the times in a gap; "" if there is nothing to say.
 // A plan that fires every so often does without them, unless the day then has
 // no fire at all; one that fires each hour does not miss the hour either.
-func (l *linter) gap(c clocked, p, next period, in scope) string {
+func (l *linter) gap(c clocked, next period, in scope) string {
 	b := c.core()
 	first, more := timesInGap(c.clock(), b.zone, next)
 	if more < 0 {
@@ -100,10 +97,11 @@ func (l *linter) gap(c clocked, p, next period, in scope) string {
 	firstDay, _ := splitWall(first)
 	endDay, _ := splitWall(end)
 	plan := planOf(c)
+	fire, ok := c.Next(justBefore(next.start))
 	switch {
-	case b.rule.skip && !b.rule.gapGiven && b.firesOn(c, firstDay),
-		!b.rule.skip && plan != nil && plan.hours == allHours,
-		!in.fires(b, next.start):
+	case !ok, !in.open(b, next.start),
+		b.rule.skip && !b.rule.gapGiven && b.firesOn(c, firstDay),
+		!b.rule.skip && (fire.Unix() != next.start || plan != nil && plan.hours == allHours):
 		return ""
 	case b.rule.skip:
 		return l.w.skipped(wallText(first, end), more, firstDay == endDay)
@@ -137,7 +135,7 @@ func (l *linter) fold(c clocked, p, next period, in scope) string {
 	if b.rule.fold == foldSecond {
 		at = first - next.offset
 	}
-	if fire, ok := b.rule.nextFire(c.clock(), b.zone, at-1); !ok || fire != at || !in.fires(b, at) {
+	if fire, ok := c.Next(justBefore(at)); !ok || fire.Unix() != at || !in.open(b, at) {
 		return ""
 	}
 	more := 0
@@ -147,9 +145,9 @@ func (l *linter) fold(c clocked, p, next period, in scope) string {
 	return l.w.twice(wallText(first, end), more, folds()[b.rule.fold])
 }
 
-// fires tells whether the bounds and calendars let a fire at an instant pass,
-// in Unix seconds.
-func (in *scope) fires(b *base, at int64) bool {
+// open tells whether the bounds and calendars around a trigger let a fire pass
+// at an instant, in Unix seconds.
+func (in *scope) open(b *base, at int64) bool {
 	t := time.Unix(at, 0)
 	micro := at * 1e6
 	if !t.After(in.from) || micro > in.until {
@@ -157,7 +155,7 @@ func (in *scope) fires(b *base, at int64) bool {
 	}
 	once := &Date{base{zone: b.zone, bounds: bounds{noStart, noEnd}}, micro}
 	return !slices.ContainsFunc(in.calendars, func(c *Calendar) bool {
-		fire, ok := c.next(once, t.Add(-time.Nanosecond))
+		fire, ok := c.next(once, justBefore(at))
 		return !ok || !fire.Equal(t)
 	})
 }

@@ -321,10 +321,10 @@ func stepOf(text string, f *field) (begin, step int, ok bool) {
 	if step, ok = number(p.step); !ok {
 		return 0, 0, false
 	}
-	switch {
-	case p.first == "H":
+	switch p.first {
+	case "H":
 		begin = -1
-	case p.first == "*", p.first == "":
+	case "*", "":
 		begin = f.min
 	default:
 		if begin, ok = number(p.first); !ok {

@@ -152,6 +152,29 @@ func (m *Modified) Next(after time.Time) (time.Time, bool) {
 	return m.delayed(fire), true
 }
 
+// seek is Next with a limit, see seeker. What a calendar or jitter ask is not
+// counted: it is put high enough.
+func (m *Modified) seek(after time.Time, left int) (fire time.Time, ok bool, rest int) {
+	if m.with.Calendar == nil && m.with.Jitter == 0 {
+		if fire, ok, left = seek(m.inner, after, left); ok && m.last != noEnd && fire.UnixMicro() > m.last {
+			return time.Time{}, false, left
+		}
+		return fire, ok, left
+	}
+	cost := 1
+	if m.with.Calendar != nil {
+		cost *= 200
+	}
+	if m.with.Jitter != 0 {
+		cost *= 20
+	}
+	if searches(m.inner) {
+		cost *= 200
+	}
+	fire, ok = m.Next(after)
+	return fire, ok, left - cost
+}
+
 // delayed gives a fire with its delay.
 func (m *Modified) delayed(fire time.Time) time.Time {
 	room := m.with.Jitter

@@ -5,25 +5,33 @@
 // any instant in the past or the future. What is remembered about a job (its
 // next fire time, its runs) lives in the job store.
 //
-// There are four kinds. [Cron] has a field for each part of a date, with
-// APScheduler's expressions; [Crontab] is the text of a line of Unix crontab;
-// [Interval] fires every so often; [Date] fires once. All have a JSON form,
-// which [Parse] reads and [Marshal] writes, and words, which [Describe] gives.
+// Each kind has a file of its own: [Cron] (a field for each part of a date,
+// with APScheduler's expressions), [Crontab] (a line of Unix crontab), [Quartz],
+// [Interval], [CalendarInterval], [DailyTimeInterval], [Date], [Dates], [RRule],
+// and [And] and [Or] of others. [Modify] lays a [Calendar], a limit and a jitter
+// over any of them.
+//
+// All have a JSON form ([Parse], [Marshal]), a one-line text ([ParseText],
+// [Text]) and words in two languages ([Describe]). [Preview] tells what the
+// clocks do to their fires, [Lint] what may not be meant, [Difference] what a
+// change of a trigger changes, and [Convert] says a plan in another dialect.
 //
 // # Daylight saving
 //
-// Cron and crontab plans are wall-clock times in a time zone. Where a zone's
-// clocks are turned forward, the wall times in the gap do not exist; where
-// they are turned back, some come twice.
+// All kinds but intervals and dates are wall-clock times in a time zone. Where a
+// zone's clocks are turned forward, the wall times in the gap do not exist; where
+// they are turned back, some come twice. [OnGap] and [OnFold] say what becomes of
+// them; left out:
 //
 //   - A plan of fixed times fires once for each: at the first instant after
 //     the gap (once, however many of its times fell into the gap), and at the
 //     first of two occurrences.
-//   - A plan whose second, minute or hour field begins with * means "every so
-//     often" and follows elapsed time: it fires at both occurrences, and
-//     nothing is made up for a gap. Fields that an expression does not have,
-//     such as the second of a crontab of five fields, do not count; those that
-//     [Cron] fills in with * do.
+//   - A plan whose second, minute or hour field begins with * (in quartz also /,
+//     in crontab also H with a step) means "every so often" and follows elapsed
+//     time: it fires at both occurrences, and nothing is made up for a gap.
+//     Fields that an expression does not have, such as the second of a crontab
+//     of five fields, do not count; those that [Cron] fills in with * do. Daily
+//     windows, and RRULEs by the hour or finer, are such plans as well.
 //
 // So "30 2 * * *" fires once every day, "30 * * * *" every 60 minutes, and
 // "*/10 30 2 * * *" every 10 seconds of each minute that the clocks call
