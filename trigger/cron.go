@@ -91,7 +91,7 @@ func NewCron(spec CronSpec, opts Options) (*Cron, error) {
 func (c *Cron) Next(after time.Time) (time.Time, bool) { return c.fire(&c.plan, after) }
 
 func (c *Cron) kind() string            { return "cron" }
-func (c *Cron) clock() wallClock         { return &c.plan }
+func (c *Cron) clock() wallClock        { return &c.plan }
 func (c *Cron) describe(w words) string { return c.plan.describe(w) }
 
 func (c *Cron) encode(f *form) {

@@ -90,7 +90,7 @@ func NewDailyTimeInterval(spec DailyTimeSpec, opts Options) (*DailyTimeInterval,
 func (d *DailyTimeInterval) Next(after time.Time) (time.Time, bool) { return d.fire(d, after) }
 
 func (d *DailyTimeInterval) kind() string            { return "daily_time_interval" }
-func (d *DailyTimeInterval) clock() wallClock         { return d }
+func (d *DailyTimeInterval) clock() wallClock        { return d }
 func (d *DailyTimeInterval) describe(w words) string { return w.dailyTime(d) }
 
 func (d *DailyTimeInterval) encode(f *form) {

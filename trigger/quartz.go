@@ -51,7 +51,7 @@ func NewQuartz(expr string, opts Options) (*Quartz, error) {
 func (q *Quartz) Next(after time.Time) (time.Time, bool) { return q.fire(&q.plan, after) }
 
 func (q *Quartz) kind() string            { return "quartz" }
-func (q *Quartz) clock() wallClock         { return &q.plan }
+func (q *Quartz) clock() wallClock        { return &q.plan }
 func (q *Quartz) describe(w words) string { return q.plan.describe(w) }
 func (q *Quartz) encode(f *form)          { f.Expression = q.expr }
 
