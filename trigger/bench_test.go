@@ -119,6 +119,12 @@ func neverForms() map[string]string {
 		"and, intervals, huge":     `{"type":"and","triggers":[{"type":"interval","seconds":86399.999999,"start_date":"2026-01-01T00:00:01Z"},{"type":"interval","seconds":86399.999993,"start_date":"2026-01-01"},{"type":"interval","seconds":86399.999997,"start_date":"2026-01-01"}]}`,
 		"and, date and plan":       `{"type":"and","triggers":[{"type":"date","run_date":"2030-01-01T00:00:01Z"},{"type":"cron","minute":"*"}]}`,
 		"and in or in and":         `{"type":"and","triggers":[{"type":"or","triggers":[{"type":"and","triggers":[{"type":"crontab","expression":"30 2 * * *"},{"type":"calendar_interval","days":3,"hour":2,"minute":30,"start_date":"2026-01-01"}]}]},{"type":"crontab","expression":"31 2 * * *"}]}`,
+		"calendar closed, day":     `{"type":"crontab","expression":"0 9 * * 6","calendar":{"layers":[{"exclude":"weekly","days":["sat"]}]},"timezone":"America/New_York"}`,
+		"calendar closed, always":  `{"type":"crontab","expression":"* * * * * *","calendar":{"layers":[{"exclude":"weekly","days":["mon","tue","wed","thu","fri","sat","sun"]}]},"timezone":"America/New_York"}`,
+		"calendar closed, moved":   `{"type":"crontab","expression":"* * * * *","calendar":{"layers":[{"exclude":"weekly","days":["mon","tue","wed","thu","fri","sat","sun"]}],"on_closed":"next"},"timezone":"America/New_York"}`,
+		"calendar, other days":     `{"type":"cron","day":"13","day_of_week":"fri","hour":9,"calendar":{"layers":[{"exclude":"weekly","days":["fri"]}]}}`,
+		"calendar and jitter":      `{"type":"crontab","expression":"0 9 * * 6","jitter":"24h","calendar":{"layers":[{"exclude":"weekly","days":["sat"]}]}}`,
+		"calendar in an and":       `{"type":"and","triggers":[{"type":"crontab","expression":"0 9 * * *","calendar":{"layers":[{"exclude":"weekly","days":["sat","sun"]}]}},{"type":"crontab","expression":"0 9 * * 6"}]}`,
 		"or of them":               `{"type":"or","triggers":[{"type":"crontab","expression":"0 0 30 2 *"},{"type":"date","run_date":"2026-01-01"},{"type":"cron","month":3,"week":53}]}`,
 	}
 }
@@ -160,7 +166,7 @@ func TestNever(t *testing.T) {
 // allKinds are triggers of every kind, with modifiers and in combinations.
 func allKinds() map[string]string {
 	forms := plans()
-	for name, form := range map[string]string{
+	maps.Copy(forms, map[string]string{
 		"extended":                 `{"type":"crontab","extensions":true,"expression":"30 2 L-3,15W * fri#2,5L"}`,
 		"with a year":              `{"type":"crontab","expression":"0 30 2 * * * 2026-2090/2"}`,
 		"spread":                   `{"type":"crontab","expression":"H H * * *"}`,
@@ -188,10 +194,10 @@ func allKinds() map[string]string {
 		"jitter of an interval":    `{"type":"interval","seconds":10,"jitter":"5s"}`,
 		"jitter of an and":         `{"type":"and","triggers":[{"type":"cron","minute":"*/2"},{"type":"cron","day":"last fri","minute":"*"}],"jitter":"5s"}`,
 		"jitter within an or":      `{"type":"or","triggers":[{"type":"cron","minute":"*/2","jitter":"10s"},{"type":"cron","day":"last fri","jitter":"10s"}]}`,
+		"calendar":                 `{"type":"crontab","expression":"30 2 * * *","calendar":{"layers":[{"exclude":"weekly","days":["sat","sun"]}]}}`,
+		"calendar, moved":          `{"type":"crontab","expression":"30 2 * * *","calendar":{"layers":[{"exclude":"weekly","days":["sat","sun"]}],"on_closed":"next"},"jitter":"5s"}`,
 		"jitter, limit and bounds": `{"type":"or","triggers":[{"type":"cron","minute":"*/2"}],"jitter":"5s","limit":500,"start_date":"2026-11-01","end_date":"2061-01-01"}`,
-	} {
-		forms[name] = form
-	}
+	})
 	return forms
 }
 

@@ -47,13 +47,13 @@ func newDaySet(layers []Layer) daySet {
 		open   bool
 	}
 	var dates []dateLayer
-	isOpen, any := true, false
+	isOpen, begun := true, false
 	for _, layer := range layers {
 		if !layer.set.kind.ofDays() {
 			continue
 		}
-		if !any {
-			isOpen, any = !layer.open, true
+		if !begun {
+			isOpen, begun = !layer.open, true
 		}
 		if layer.set.kind == datesSet {
 			dates = append(dates, dateLayer{dayRanges(layer.set.dates), len(s.rules), layer.open})
@@ -61,7 +61,7 @@ func newDaySet(layers []Layer) daySet {
 			s.rules = append(s.rules, layer.rule())
 		}
 	}
-	if !any {
+	if !begun {
 		return s
 	}
 	starts := []int64{firstDay}

@@ -321,8 +321,6 @@ func (s *search) firstOn(day, least int64) (origin time.Time, clock, next int64,
 	asked := false
 	from, to := day*secondsPerDay+least/1e9, (day+1)*secondsPerDay
 	p := s.zone.at(from - maxTurn)
-	for ; p.end <= from-p.offset; p = s.zone.at(p.end) {
-	}
 	// Where the clocks are turned back, the day has two parts or more.
 	for {
 		if start, end := max(from-p.offset, p.start), min(to-p.offset, p.end); start < end {

@@ -144,7 +144,7 @@ func (c *CalendarInterval) next(wall int64) (int64, bool) {
 	if days == 0 {
 		year, month, _ := civilDate(day)
 		first, firstMonth, _ := civilDate(c.first)
-		n = max(0, (int64(12*(year-first)+month-firstMonth))/months-1)
+		n = max(0, int64(12*(year-first)+month-firstMonth)/months-1)
 	}
 	for {
 		d, ok := c.day(n, months, days)

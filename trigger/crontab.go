@@ -265,7 +265,7 @@ func (c *Crontab) parse(opts Options) error {
 			return wrong(given, "in the field "+fields[i].name+" "+problem)
 		}
 		if i < len(sets) {
-			sets[i] = set
+			sets[i] = set //nolint:gosec // in range, see the line before
 		}
 		if i <= textHour && (word[0] == '*' || isSpreadStep(word)) {
 			p.elapsed = true

@@ -197,10 +197,11 @@ func (m *Modified) lastFire(at time.Time) (last time.Time, ok bool) {
 	if !ok || last.After(at) {
 		return time.Time{}, false
 	}
-	for until := at; ; { // it is last, or between last and until
+	until := at
+	for range 64 { // it is last, or between last and until
 		fire, ok := m.limited(last)
 		if !ok || fire.After(at) {
-			return last, true
+			break
 		}
 		last = fire
 		middle := last.Add(until.Sub(last) / 2)
@@ -210,6 +211,7 @@ func (m *Modified) lastFire(at time.Time) (last time.Time, ok bool) {
 			until = middle
 		}
 	}
+	return last, true
 }
 
 func (m *Modified) kind() string   { return m.inner.kind() }

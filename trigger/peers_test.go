@@ -113,7 +113,7 @@ func TestFaultsOfPeers(t *testing.T) {
 			begin := time.Now()
 			at := instant(t, test.after)
 			var got []string
-			for range strings.Fields(test.want) {
+			for range strings.FieldsSeq(test.want) {
 				fire, ok := trig.Next(at)
 				if !ok {
 					got = append(got, "never")

@@ -12,10 +12,9 @@ import (
 	_ "time/tzdata" // a machine need not have zone files
 )
 
-// tzNames are the names of all zones in the data base that comes with Go, or,
-// where its file is not at hand, sixty of them with changes of every sort.
+// tzNames are the names of all zones in the data base that comes with Go, or, where its file is not at hand, sixty of them with changes of every sort.
 func tzNames() []string {
-	archive, err := zip.OpenReader(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip"))
+	archive, err := zip.OpenReader(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip")) //nolint:staticcheck // the tests run where Go is
 	if err != nil {
 		return strings.Fields(`UTC Africa/Cairo Africa/Casablanca Africa/El_Aaiun Africa/Johannesburg Africa/Juba
 			Africa/Monrovia Africa/Windhoek America/Asuncion America/Caracas America/Chicago America/Godthab
@@ -54,7 +53,7 @@ func TestZoneTables(t *testing.T) {
 		}
 		z := newZone(loc)
 		checkPeriods(t, name, z)
-		random := rand.New(rand.NewPCG(uint64(n), 1)) //nolint:gosec // no secret
+		random := rand.New(rand.NewPCG(uint64(n), 1))
 		for i := range 3000 {
 			at := firstInstant + random.Int64N(maxInstant-firstInstant)
 			switch i % 4 {
@@ -127,7 +126,7 @@ func TestZoneCycle(t *testing.T) {
 			t.Fatal(err)
 		}
 		z := newZone(loc)
-		random := rand.New(rand.NewPCG(uint64(n), 2)) //nolint:gosec // no secret
+		random := rand.New(rand.NewPCG(uint64(n), 2))
 		for range 500 {
 			at := int64(tableEnd) + random.Int64N(maxInstant-tableEnd)
 			p, q := z.at(at), z.at(at-cycle400)
@@ -172,7 +171,7 @@ func TestResolve(t *testing.T) {
 			t.Fatal(err)
 		}
 		z := newZone(loc)
-		random := rand.New(rand.NewPCG(uint64(n), 3)) //nolint:gosec // no secret
+		random := rand.New(rand.NewPCG(uint64(n), 3))
 		for range 200 {
 			at := indexStart + random.Int64N(6_000_000_000)
 			if p := z.at(at); p.end < maxInstant && random.IntN(4) > 0 {

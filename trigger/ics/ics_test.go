@@ -210,7 +210,7 @@ func ExampleDays() {
 		fmt.Println(err)
 		return
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	off, work, err := ics.Days(file, 2026, 2026, ics.Options{Work: []string{"班"}, Off: []string{"休"}})
 	if err != nil {
 		fmt.Println(err)
