@@ -246,6 +246,7 @@ func (r *recurrence) dropPositions() {
 		if r.freq == yearly {
 			days *= 12
 		}
+	default:
 	}
 	times := r.timesOf(r.origin)
 	most := days * times.perDay()
@@ -334,8 +335,9 @@ func (r *recurrence) period(wall int64) int64 {
 		return int64(12*year + month - 1)
 	case weekly:
 		return floorDiv(day+4-int64(r.weekStart), 7)
+	default:
+		return floorDiv(wall, r.freq.unit())
 	}
-	return floorDiv(wall, r.freq.unit())
 }
 
 // begin gives the first second of a period.
@@ -350,8 +352,9 @@ func (r *recurrence) begin(period int64) int64 {
 		return dayNumber(int(period/12), int(period%12)+1, 1) * secondsPerDay
 	case weekly:
 		return (7*period - 4 + int64(r.weekStart)) * secondsPerDay
+	default:
+		return period * r.freq.unit()
 	}
-	return period * r.freq.unit()
 }
 
 // match gives the first time at or after wall whose day and time of day are

@@ -76,7 +76,7 @@ func TestNext(t *testing.T) {
 // TestFarInstants asks about instants that microseconds cannot count.
 func TestFarInstants(t *testing.T) {
 	t.Parallel()
-	for name, form := range plans() {
+	for name, form := range allKinds() {
 		trig, err := trigger.Parse([]byte(form), loadZone(t, "America/New_York"))
 		if err != nil {
 			t.Fatal(err)
@@ -85,6 +85,9 @@ func TestFarInstants(t *testing.T) {
 			t.Errorf("%s: fires at %v in the far future", name, fire)
 		}
 		early, ok := trig.Next(time.Unix(-1<<60, 0))
+		if ok && early.Year() < 1 {
+			continue // an interval without a start has always fired
+		}
 		if late, ok2 := trig.Next(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)); ok != ok2 || !early.Equal(late) {
 			t.Errorf("%s: the first fire of all is %v, %v, but after 1900 %v, %v", name, early, ok, late, ok2)
 		}
@@ -185,10 +188,17 @@ func TestTypeAndZone(t *testing.T) {
 	t.Parallel()
 	zone := loadZone(t, "Asia/Tokyo")
 	for want, form := range map[string]string{
-		"cron":     `{"type":"cron"}`,
-		"crontab":  `{"type":"crontab","expression":"@daily"}`,
-		"interval": `{"type":"interval","days":1}`,
-		"date":     `{"type":"date","run_date":"2026-01-01"}`,
+		"cron":                `{"type":"cron"}`,
+		"crontab":             `{"type":"crontab","expression":"@daily"}`,
+		"interval":            `{"type":"interval","days":1}`,
+		"date":                `{"type":"date","run_date":"2026-01-01"}`,
+		"quartz":              `{"type":"quartz","expression":"0 0 12 * * ?"}`,
+		"calendar_interval":   `{"type":"calendar_interval","days":1}`,
+		"daily_time_interval": `{"type":"daily_time_interval","every":1,"unit":"hour"}`,
+		"dates":               `{"type":"dates","run_dates":["2026-01-01"],"limit":1,"jitter":"5s"}`,
+		"and":                 `{"type":"and","triggers":[{"type":"cron","timezone":"UTC"}]}`,
+		"or":                  `{"type":"or","triggers":[{"type":"cron","timezone":"UTC"}],"jitter":"5s"}`,
+		"rrule":               `{"type":"rrule","rule":"FREQ=DAILY","start_date":"2026-01-01"}`,
 	} {
 		trig, err := trigger.Parse([]byte(form), zone)
 		if err != nil {

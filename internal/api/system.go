@@ -57,10 +57,11 @@ type Warning struct {
 
 type previewOutput struct {
 	Body struct {
-		Fires       []Fire   `json:"fires" nullable:"false"`
-		Exhausted   bool     `json:"exhausted" doc:"Whether the trigger has fewer fire times than were asked for."`
-		Description string   `json:"description" doc:"The trigger in words, in the language of Accept-Language."`
-		Text        string `json:"text" doc:"The trigger as one line of text, which is taken in place of the JSON form."`
+		Fires       []Fire    `json:"fires" nullable:"false"`
+		Timezone    string    `json:"timezone" doc:"The zone that the trigger computes in."`
+		Exhausted   bool      `json:"exhausted" doc:"Whether the trigger has fewer fire times than were asked for."`
+		Description string    `json:"description" doc:"The trigger in words, in the language of Accept-Language."`
+		Text        string    `json:"text" doc:"The trigger as one line of text, which is taken in place of the JSON form."`
 		Warnings    []Warning `json:"warnings" nullable:"false"`
 	}
 }
@@ -144,7 +145,7 @@ func (s *server) preview(ctx context.Context, in *previewInput) (*previewOutput,
 	for _, warning := range trigger.Lint(trigger.ForJob(t, in.Body.JobID), from, in.lang()) {
 		b.Warnings = append(b.Warnings, Warning{warning.Code, warning.Field, warning.Message})
 	}
-	b.Exhausted = exhausted
+	b.Exhausted, b.Timezone = exhausted, trigger.Zone(t).String()
 	b.Description = trigger.Describe(trigger.ForJob(t, in.Body.JobID), in.lang())
 	b.Text, err = trigger.Text(t)
 	return &out, err

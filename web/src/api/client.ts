@@ -24,7 +24,11 @@ client.use(watch);
 
 interface Answer<T> {
   data?: T;
-  error?: { code?: string; detail?: string; errors?: { location: string; message: string }[] };
+  error?: {
+    code?: string;
+    detail?: string;
+    errors?: { location: string; message: string; value?: unknown }[];
+  };
   response: Response;
 }
 

@@ -1,6 +1,7 @@
 export interface FieldError {
   location?: string;
   message?: string;
+  value?: unknown; // that is wrong; empty if it is missing
 }
 
 // A Problem is what a request failed with: the server's problem+json, or

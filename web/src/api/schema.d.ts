@@ -843,6 +843,8 @@ export interface components {
             fires: components["schemas"]["Fire"][];
             /** @description The trigger as one line of text, which is taken in place of the JSON form. */
             text: string;
+            /** @description The zone that the trigger computes in. */
+            timezone: string;
             warnings: components["schemas"]["Warning"][];
         };
         Problem: {

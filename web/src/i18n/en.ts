@@ -406,6 +406,8 @@ export const en = {
     coalesce: "{{message}}",
     max_instances: "{{message}}",
     trigger: "{{message}}",
+    line: "{{key}}: {{message}}",
+    lineValue: "{{key}}: {{message}}",
     any: "{{message}}",
   },
 };

@@ -398,6 +398,8 @@ export const zh: Shape<typeof en> = {
     coalesce: "请选择一项。",
     max_instances: "请填写不小于 1 的整数。",
     trigger: "触发器有误，请检查各项。",
+    line: "{{key}} 有误或缺失，请检查写法。",
+    lineValue: "{{key}} 中的“{{value}}”有误，请检查写法。",
     any: "此项有误，请检查。",
   },
 };

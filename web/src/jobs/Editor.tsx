@@ -118,9 +118,10 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
   const next = preview.data && firstFire(preview.data);
   const own = ownErrors(form, checked, t);
   const problem = save.error ? asProblem(save.error) : undefined;
-  const serverErrors = problem ? fieldErrors(problem.errors, t) : {};
+  const line = form.trigger.kind === "more";
+  const serverErrors = problem ? fieldErrors(problem.errors, t, line) : {};
   if (problem?.code === "conflict") serverErrors.id = t("editor.idTaken");
-  const previewErrors = preview.problem ? fieldErrors(preview.problem.errors, t) : {};
+  const previewErrors = preview.problem ? fieldErrors(preview.problem.errors, t, line) : {};
   const errors = { ...previewErrors, ...serverErrors, ...own };
   const dirty = form !== first;
   const rulesShown = rules || ruleFields.some((field) => errors[field]);
@@ -241,8 +242,8 @@ function Form({ job, serverZone, reload }: { job?: Job; serverZone: string; relo
           <PreviewPanel
             preview={preview.data}
             waiting={preview.waiting}
-            zone={form.trigger.timezone || serverZone}
-            problem={preview.problem ? problemInWords(preview.problem, t) : undefined}
+            zone={(line && preview.data?.timezone) || form.trigger.timezone || serverZone}
+            problem={preview.problem ? problemInWords(preview.problem, t, line) : undefined}
           />
         </div>
         <div className="editor-save">
@@ -274,8 +275,8 @@ const ruleFields = ["timeout", "max_instances", "misfire_grace", "coalesce"];
 
 // The first thing that is wrong, with the name of its cron field, whose input
 // may be out of sight.
-function problemInWords(problem: Problem, t: Translate): string {
-  const [path = "", message] = Object.entries(fieldErrors(problem.errors, t))[0] ?? [];
+function problemInWords(problem: Problem, t: Translate, line: boolean): string {
+  const [path = "", message] = Object.entries(fieldErrors(problem.errors, t, line))[0] ?? [];
   if (!message) return problemText(problem, t);
   const field = cronFields.find((name) => path === `trigger.${name}`);
   return field ? t("action.of", { action: t(`editor.field.${field}`), name: message }) : message;

@@ -119,11 +119,19 @@ const wordOf = {
 } as const;
 
 // The form's errors by field, from locations of the server such as
-// "body.trigger.hour"; what belongs to no field is under "".
-export function fieldErrors(errors: FieldError[], t: TFunction): Record<string, string> {
+// "body.trigger.hour"; what belongs to no field is under "". A trigger that is
+// written as one line has one field for all that is wrong with it.
+export function fieldErrors(errors: FieldError[], t: TFunction, line: boolean): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const { location = "", message = "" } of errors) {
+  for (const { location = "", message = "", value } of errors) {
     const path = location.replace(/^body\.?/, "");
+    if (line && path.startsWith("trigger")) {
+      const key = path.replace(/^trigger\.?/, "") || t("editor.trigger");
+      found["trigger.text"] ??= value
+        ? t("invalid.lineValue", { key, value: String(value), message })
+        : t("invalid.line", { key, message });
+      continue;
+    }
     const field = (Object.keys(wordOf) as (keyof typeof wordOf)[]).find(
       (name) => path === name || path.startsWith(`${name}.`) || path.startsWith(`${name}[`),
     );
