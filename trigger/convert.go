@@ -139,7 +139,7 @@ func (p *plan) as(kind string, from native, opts Options) (Trigger, error) {
 	}
 	var made Trigger
 	var err error
-	make := func(o Options) {
+	try := func(o Options) {
 		switch kind {
 		case "cron":
 			made, err = NewCron(p.cronSpec(), o)
@@ -155,9 +155,9 @@ func (p *plan) as(kind string, from native, opts Options) (Trigger, error) {
 	}
 	// Whether a plan fires every so often is told from how its text begins. If
 	// the new text is told otherwise, the rule is given by name.
-	if make(opts); err == nil && made.(native).core().rule.unequal(from.core().rule) {
+	if try(opts); err == nil && made.(native).core().rule.unequal(from.core().rule) {
 		opts.OnGap, opts.OnFold = from.core().rule.names()
-		make(opts)
+		try(opts)
 	}
 	if err != nil {
 		return fail(err.Error())

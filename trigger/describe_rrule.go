@@ -13,19 +13,17 @@ func (r *RRule) describe(w words) string {
 	if r.never {
 		return w.never()
 	}
-	plan := r.asPlan()
+	var text interface {
+		repeats() string
+		end() string
+	} = englishRule{r}
 	if _, ok := w.(chineseWords); ok {
-		text := chineseRule{r}
-		if plan == nil {
-			return text.repeats() + text.end()
-		}
+		text = chineseRule{r}
+	}
+	if plan := r.asPlan(); plan != nil {
 		return plan.describe(w) + text.end()
 	}
-	text := englishRule{r}
-	if plan == nil {
-		return text.repeats() + text.end()
-	}
-	return plan.describe(w) + text.end()
+	return text.repeats() + text.end()
 }
 
 // asPlan gives a rule of which each period counts as a plan; nil if fields

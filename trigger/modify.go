@@ -140,12 +140,14 @@ func (m *Modified) Next(after time.Time) (time.Time, bool) {
 	}
 	// Each fire's delay ends before the next one, so only the last fire up to
 	// that instant may still be to come.
-	if fire, ok := m.lastFire(after); ok {
+	fire, ok := m.limited(after.Add(-m.with.Jitter - 1))
+	if ok && !fire.After(after) {
+		fire = m.lastFrom(fire, after)
 		if late := m.delayed(fire); late.After(after) {
 			return late, true
 		}
+		fire, ok = m.limited(after)
 	}
-	fire, ok := m.limited(after)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -190,13 +192,19 @@ func (m *Modified) delayed(fire time.Time) time.Time {
 }
 
 // lastFire gives the last fire, before jitter, at or before an instant, if it
-// is not further back than the longest delay. A plan can only be asked forward:
-// the span in which the fire lies is halved until there is no other in it.
+// is not further back than the longest delay.
 func (m *Modified) lastFire(at time.Time) (last time.Time, ok bool) {
-	last, ok = m.limited(at.Add(-m.with.Jitter - 1))
-	if !ok || last.After(at) {
+	first, ok := m.limited(at.Add(-m.with.Jitter - 1))
+	if !ok || first.After(at) {
 		return time.Time{}, false
 	}
+	return m.lastFrom(first, at), true
+}
+
+// lastFrom gives the last fire from one to an instant. A plan can only be asked
+// forward: the span in which the fire lies is halved until there is no other in
+// it.
+func (m *Modified) lastFrom(last, at time.Time) time.Time {
 	until := at
 	for range 64 { // it is last, or between last and until
 		fire, ok := m.limited(last)
@@ -211,7 +219,7 @@ func (m *Modified) lastFire(at time.Time) (last time.Time, ok bool) {
 			until = middle
 		}
 	}
-	return last, true
+	return last
 }
 
 func (m *Modified) kind() string   { return m.inner.kind() }

@@ -1,6 +1,9 @@
 package trigger
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Fire is a fire of a trigger with what a change of the clocks, a calendar or
 // jitter did to it.
@@ -167,10 +170,15 @@ func appendSkipped(fires []Fire, t Trigger, from, to time.Time, w words) []Fire 
 		t = m.inner
 	}
 	if o, ok := t.(*Or); ok {
+		n := len(fires)
 		for _, part := range o.parts {
 			fires = appendSkipped(fires, part, from, to, w)
 		}
-		return fires
+		of := slices.DeleteFunc(fires[n:], func(f Fire) bool {
+			return f.Time.UnixMicro() < o.start || f.Time.UnixMicro() > o.end
+		})
+		slices.SortStableFunc(of, func(a, b Fire) int { return a.Time.Compare(b.Time) })
+		return fires[:n+len(of)]
 	}
 	c, ok := t.(clocked)
 	if !ok || c.clock() == nil {

@@ -86,7 +86,7 @@ func (p *plan) parseQuartz(expr string) error {
 		return wrong(expr, "has "+count(n, "field")+", allowed "+quartzForms)
 	}
 	if (words[textDay] == "?") == (words[textWeekday] == "?") {
-		return wrong(words[textDay]+" and "+words[textWeekday], "as day of month and day of week: exactly one of the two must be ?")
+		return wrong(words[textDay]+", "+words[textWeekday], "as day of month and day of week: exactly one of the two must be ?")
 	}
 	fields := quartzFields()
 	var sets [6]uint64

@@ -244,7 +244,7 @@ func (r *recurrence) dropPositions() {
 			days = min(days, 5*bits.OnesCount8(r.weekdays)+len(r.nth))
 		}
 		if r.freq == yearly {
-			days *= 12
+			days *= 14 // a year of whole weeks may touch the months on both sides
 		}
 	default:
 	}

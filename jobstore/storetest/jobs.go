@@ -116,7 +116,7 @@ func jobAtStart(t *testing.T, store jobcenter.JobStore) {
 	checkSame(t, "job", boot, getJob(t, store, "boot"))
 	query := jobcenter.JobQuery{State: jobcenter.JobActive, Sort: jobcenter.SortByNextFireTime, Desc: true}
 	checkSame(t, "from the latest on", []string{"boot", "a"}, listJobs(t, store, query))
-	claimed, err := store.Claim(t.Context(), []string{task}, at(100*365*86400), 10, func(job jobcenter.Job, _ int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), []string{task}, at(100*365*86400), 10, func(jobcenter.Job, int) jobcenter.Decision {
 		return jobcenter.Decision{}
 	})
 	if err != nil || len(claimed) != 1 || claimed[0].Job.ID != "a" {
