@@ -185,7 +185,7 @@ func appendSkipped(fires []Fire, t Trigger, from, to time.Time, w words) []Fire 
 		return fires
 	}
 	b := c.core()
-	if p := planOf(t); !b.rule.skip || !b.rule.gapGiven && p != nil && p.hours == allHours {
+	if !b.rule.skip || !b.rule.gapGiven && allHoursOf(t) {
 		return fires
 	}
 	until := to.Unix()
@@ -204,6 +204,18 @@ func appendSkipped(fires []Fire, t Trigger, from, to time.Time, w words) []Fire 
 		})
 	}
 	return fires
+}
+
+// allHoursOf tells whether a plan is for all hours of the day alike.
+func allHoursOf(t Trigger) bool {
+	switch t := t.(type) {
+	case *RRule:
+		return t.times.hours == allHours
+	case *DailyTimeInterval:
+		return t.from == 0 && t.to >= secondsPerDay-t.step
+	}
+	p := planOf(t)
+	return p != nil && p.hours == allHours
 }
 
 // wallText gives a time of day, with the date if that is not the day of other.
