@@ -143,7 +143,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"type":"quartz","expression":"0 0 12 * * ? * *"}`, "expression", `has 8 fields, allowed 6 fields`},
 		{`{"type":"quartz","expression":"@daily"}`, "expression", `"@daily" has 1 field, allowed 6 fields`},
 		{`{"type":"quartz","expression":"` + strings.Repeat("1,", 600) + `1 0 0 * * ?"}`, "expression", `is too long, allowed 1024 bytes`},
-		{`{"type":"quartz","expression":"0 0 12 * * *"}`, "expression", `"* and *" as day of month and day of week: exactly one of the two must be ?`},
+		{`{"type":"quartz","expression":"0 0 12 * * *"}`, "expression", `"*, *" as day of month and day of week: exactly one of the two must be ?`},
 		{`{"type":"quartz","expression":"0 0 12 ? * ?"}`, "expression", `"?, ?" as day of month and day of week: exactly one`},
 		{`{"type":"quartz","expression":"? 0 12 * * ?"}`, "expression", `"?" in the field second is for one of the two day fields alone`},
 		{`{"type":"quartz","expression":"0 0 24 * * ?"}`, "expression", `"24" in the field hour is out of range, allowed 0-23`},
