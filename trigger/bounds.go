@@ -107,7 +107,8 @@ func Check(t Trigger) error {
 }
 
 func checkYear(field string, t time.Time) error {
-	if y := t.Year(); y < 1 || y > maxYear {
+	// Old offsets have seconds, and such dates are written in UTC.
+	if y := t.Year(); min(y, t.UTC().Year()) < 1 || y > maxYear {
 		return &Error{Field: field, Given: t.Format(time.RFC3339), Problem: "is out of range, allowed years 1-9999"}
 	}
 	return nil
