@@ -106,9 +106,14 @@ func Check(t Trigger) error {
 	}
 }
 
+// checkYear wants an instant that can be written with a year of four digits, on
+// the clocks of its zone or in UTC, see formatDate.
 func checkYear(field string, t time.Time) error {
-	// Old offsets have seconds, and such dates are written in UTC.
-	if y := t.Year(); min(y, t.UTC().Year()) < 1 || y > maxYear {
+	y := t.UTC().Year()
+	if y > maxYear {
+		y = t.Year()
+	}
+	if y < 1 || y > maxYear {
 		return &Error{Field: field, Given: t.Format(time.RFC3339), Problem: "is out of range, allowed years 1-9999"}
 	}
 	return nil

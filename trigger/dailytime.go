@@ -29,8 +29,9 @@ type DailyTimeSpec struct {
 	Unit  Unit
 	// From and To are the first and the last time of day, as the zone's clocks
 	// show it since midnight, both inclusive; whole seconds under 24 hours. A
-	// To that is before From is one of the next day. Fires are counted from
-	// From anew each day. The zero To means the end of the day, 23:59:59.
+	// To that is before From is one of the next day, of which 24 hours is the
+	// midnight. Fires are counted from From anew each day. The zero To means the
+	// end of the day, 23:59:59.
 	From, To time.Duration
 	// Weekdays are the days on which From lies. Empty means every day.
 	Weekdays []time.Weekday
@@ -62,7 +63,8 @@ func NewDailyTimeInterval(spec DailyTimeSpec, opts Options) (*DailyTimeInterval,
 		name  string
 		value time.Duration
 	}{{"from", spec.From}, {"to", spec.To}} {
-		if part.value < 0 || part.value >= secondsPerDay*time.Second || part.value%time.Second != 0 {
+		midnight := part.name == "to" && spec.From > 0 && part.value == secondsPerDay*time.Second
+		if !midnight && (part.value < 0 || part.value >= secondsPerDay*time.Second || part.value%time.Second != 0) {
 			return nil, &Error{Field: part.name, Given: part.value.String(), Problem: "is not a time of day, allowed whole seconds from 0s to 23h59m59s"}
 		}
 	}

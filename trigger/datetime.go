@@ -157,7 +157,8 @@ func (r *reader) offset() (seconds int, given bool) {
 
 // formatDate writes an instant so that parseDate reads it.
 func formatDate(t time.Time) string {
-	if _, offset := t.Zone(); offset%60 != 0 { // RFC 3339 has no seconds of an offset
+	// RFC 3339 has no seconds of an offset, and only years of four digits.
+	if _, offset := t.Zone(); offset%60 != 0 || t.Year() < 1 || t.Year() > maxYear {
 		t = t.UTC()
 	}
 	return t.Format(time.RFC3339Nano)

@@ -492,6 +492,9 @@ func (o *object) dailyTimeInterval() (Trigger, error) {
 	o.only(clockKeys(), "every", "unit", "from", "to", "days_of_week")
 	o.must("every", "unit")
 	spec := DailyTimeSpec{Every: o.whole("every"), Unit: Unit(o.text("unit")), From: o.clock("from"), To: o.clock("to")}
+	if o.has("to") && spec.To == 0 && spec.From > 0 {
+		spec.To = 24 * time.Hour // the midnight that ends the day
+	}
 	for _, name := range o.texts("days_of_week") {
 		i := nameIndex(sundayNames, name)
 		if i < 0 {

@@ -324,8 +324,10 @@ func TestParseDates(t *testing.T) {
 func TestMarshal(t *testing.T) {
 	t.Parallel()
 	for form, want := range map[string]string{
-		" {\n\t\"type\" : \"cr\\u006fn\" ,\r\n\"hour\" : 9 } \n":                                       `{"type":"cron","hour":"9","timezone":"Europe/Berlin"}`,
-		`{"hour":9,"type":"cron","minute":" */5 ","timezone":"Asia/Shanghai","end_date":"2026-01-01"}`: `{"type":"cron","hour":"9","minute":"*/5","timezone":"Asia/Shanghai","end_date":"2026-01-01T00:00:00+08:00"}`,
+		" {\n\t\"type\" : \"cr\\u006fn\" ,\r\n\"hour\" : 9 } \n":                                              `{"type":"cron","hour":"9","timezone":"Europe/Berlin"}`,
+		`{"hour":9,"type":"cron","minute":" */5 ","timezone":"Asia/Shanghai","end_date":"2026-01-01"}`:        `{"type":"cron","hour":"9","minute":"*/5","timezone":"Asia/Shanghai","end_date":"2026-01-01T00:00:00+08:00"}`,
+		`{"type":"daily_time_interval","every":1,"unit":"hour","from":"22:00","to":"00:00","timezone":"UTC"}`: `{"type":"daily_time_interval","every":1,"unit":"hour","from":"22:00:00","to":"00:00:00","timezone":"UTC"}`,
+		`{"type":"interval","hours":1,"timezone":"Asia/Tokyo","end_date":"9999-12-31T23:00:00Z"}`:             `{"type":"interval","hours":1,"timezone":"Asia/Tokyo","end_date":"9999-12-31T23:00:00Z"}`,
 		`{"type":"cron"}`: `{"type":"cron","timezone":"Europe/Berlin"}`,
 		`{"type":"crontab","expression":" @daily "}`:                                                     `{"type":"crontab","expression":"@daily","timezone":"Europe/Berlin"}`,
 		`{"type":"interval","weeks":2}`:                                                                  `{"type":"interval","weeks":2,"timezone":"Europe/Berlin"}`,

@@ -52,6 +52,8 @@ func TestNext(t *testing.T) {
 		"interval without a start, before":  {`{"type":"interval","seconds":7}`, "1969-12-31T23:59:54Z", "1970-01-01T00:00:00Z"},
 		"fraction of a second":              {`{"type":"interval","seconds":0.1,"start_date":"2026-01-01"}`, "2026-01-01T00:00:00.75Z", "2026-01-01T00:00:00.8Z"},
 		"date":                              {`{"type":"date","run_date":"2026-01-01"}`, "2025-12-31T23:59:59.999999999Z", "2026-01-01T00:00:00Z"},
+		"window up to midnight":             {`{"type":"daily_time_interval","every":1,"unit":"hour","from":"22:00","to":"00:00"}`, "2026-01-01T23:00:00Z", "2026-01-02T00:00:00Z"},
+		"window after midnight":             {`{"type":"daily_time_interval","every":1,"unit":"hour","from":"22:00","to":"00:00"}`, "2026-01-02T00:00:00Z", "2026-01-02T22:00:00Z"},
 		"date once":                         {`{"type":"date","run_date":"2026-01-01"}`, "2026-01-01T00:00:00Z", "never"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,6 +156,12 @@ func TestConstructors(t *testing.T) {
 	if _, err := trigger.NewDate(time.Time{}); field(err) != "run_date" {
 		t.Errorf("no date: %v", err)
 	}
+	// On the clocks of its own zone, this end is in the year 10000.
+	last, err := trigger.NewInterval(time.Hour, trigger.Options{Zone: loadZone(t, "Asia/Tokyo"), End: time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRoundTrip(t, last)
 	if _, err := trigger.NewDate(time.Unix(1<<50, 0)); field(err) != "run_date" {
 		t.Errorf("date out of range: %v", err)
 	}
