@@ -24,12 +24,12 @@ func member(form, key string, value any) string {
 // then, and combinations up to some depth. In most, all fires are dense enough
 // for some of them to be seen.
 func drawForm(t *rapid.T, depth int) string {
-	kinds := []string{"cron", "crontab", "spread", "every", "extended", "quartz", "interval", "calendar_interval", "daily_time_interval", "date", "dates"}
+	kinds := []string{"cron", "crontab", "spread", "every", "extended", "quartz", "interval", "calendar_interval", "daily_time_interval", "rrule", "date", "dates"}
 	if depth > 0 {
 		kinds = append(kinds, "and", "or", "and", "or")
 	}
 	kind := rapid.SampledFrom(kinds).Draw(t, "kind")
-	clock, bounded := true, true
+	clock, bounded, hasStart := true, true, false
 	var form string
 	switch kind {
 	case "cron":
@@ -85,6 +85,14 @@ func drawForm(t *rapid.T, depth int) string {
 		if rapid.Bool().Draw(t, "weekdays") {
 			form += `,"days_of_week":["sat","sun","wed"]`
 		}
+	case "rrule":
+		form = member(`{"type":"rrule"`, "rule", rapid.SampledFrom([]string{
+			"FREQ=DAILY", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+			"FREQ=HOURLY;INTERVAL=7", "FREQ=MINUTELY;INTERVAL=45;BYHOUR=1,2,3", "FREQ=DAILY;BYHOUR=2;BYMINUTE=0,30;COUNT=40",
+			"FREQ=YEARLY;BYWEEKNO=1,53;BYDAY=MO,SU", "FREQ=YEARLY;BYYEARDAY=1,-1;UNTIL=20310101T000000Z",
+		}).Draw(t, "rule"))
+		form = member(form, "start_date", drawMoment(t).Truncate(time.Second).Format(time.RFC3339))
+		bounded, hasStart = false, true
 	case "date":
 		form = member(`{"type":"date"`, "run_date", drawMoment(t).Format(time.RFC3339Nano))
 		clock, bounded = false, false
@@ -112,7 +120,6 @@ func drawForm(t *rapid.T, depth int) string {
 	if rapid.IntRange(0, 3).Draw(t, "zoned") > 0 {
 		form = member(form, "timezone", rapid.SampledFrom(zoneNames()).Draw(t, "zone"))
 	}
-	hasStart := false
 	if bounded {
 		if hasStart = rapid.IntRange(0, 2).Draw(t, "has start") == 0; hasStart {
 			form = member(form, "start_date", drawMoment(t).Format(time.RFC3339Nano))
