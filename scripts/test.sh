@@ -8,6 +8,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 out=$PWD/.cache/test
+tools=$PWD/tools/go.mod
 rm -rf "$out"
 mkdir -p "$out"
 suites=() # what scripts/testsum takes
@@ -44,11 +45,11 @@ install() {
 		</dev/null >"$out/apt.log" 2>&1 || { tail -n 5 "$out/apt.log" && return 1; }
 }
 
-# gotest NAME FLAGS -- PACKAGES
+# gotest NAME ARGUMENTS OF go test
 gotest() {
 	local name=$1
 	shift
-	go tool -modfile=tools/go.mod gotestsum --format pkgname --format-hide-empty-pkg --hide-summary=skipped \
+	go tool -modfile="$tools" gotestsum --format pkgname --format-hide-empty-pkg --hide-summary=skipped \
 		--jsonfile "$out/$name.json" -- "$@"
 }
 
@@ -71,6 +72,10 @@ fi
 	suite "go" go gotest go $calm
 	suite "go${race:+-race}" go gotest "go${race:+-race}" $race $racy
 }
+
+# Beside the peers: that the module builds, and that our answers are right.
+beside() { (cd bench && gotest bench ./...); }
+suite bench go beside
 
 scripts/node.sh ok || install nodejs npm
 if ! scripts/node.sh ok; then
