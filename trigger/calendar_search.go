@@ -7,7 +7,7 @@ import (
 
 // next gives the first fire after an instant that the calendar lets through, of
 // those of a trigger. Trigger and calendar leap over each other: what is closed
-// is not gone through fire by fire. When they have passed each other by 8,000
+// is not gone through fire by fire. When they have passed each other by 6,000
 // times they count as never meeting again.
 func (c *Calendar) next(t Trigger, after time.Time) (time.Time, bool) {
 	if len(c.layers) == 0 {

@@ -186,10 +186,10 @@ func (c *combined) within(fire time.Time, ok bool) (time.Time, bool) {
 // fire of the next at each try, so it is rare plans that are far apart, not
 // dense ones, which come near it. maxNested is for all of them together where
 // one of those parts is such a search itself: else eight levels of an And would
-// try 8,000 times 8,000 times and so on.
+// try 6,000 times 6,000 times and so on.
 const (
-	maxMeetings = 8000
-	maxNested   = 40_000
+	maxMeetings = 6000
+	maxNested   = 30_000
 )
 
 // seeker is a trigger that may have to ask others many times over.
@@ -232,7 +232,7 @@ func searches(t Trigger) bool {
 }
 
 // Next returns the first fire after the given instant. Parts that have passed
-// each other by 8,000 times count as never meeting again.
+// each other by 6,000 times count as never meeting again.
 func (a *And) Next(after time.Time) (time.Time, bool) {
 	left := maxMeetings
 	if a.nested {
