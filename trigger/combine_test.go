@@ -195,7 +195,7 @@ func TestIntervalsMeet(t *testing.T) {
 			t.Fatalf("starts %v, every %v: Next(%d) = %d, %v, want %v", starts, everies, after, got.UnixMicro(), fires, want)
 		}
 	})
-	if found < 10 || never < 10 {
+	if !testing.Short() && (found < 10 || never < 10) { // rapid draws few then
 		t.Errorf("%d found, %d never: this has shown little", found, never)
 	}
 }
