@@ -102,6 +102,57 @@ func TestRunsAtStartOnlyWhereThereIsRoom(t *testing.T) {
 	})
 }
 
+// TestRunsAtStartAfterACrash: the run that died with the process does not keep
+// the next start from running the job, even if it takes long to be ended.
+func TestRunsAtStartAfterACrash(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := jobcenter.NewMemoryStore(0)
+		tasks := map[string]jobcenter.Task{"work": endsSlowly{}}
+		dead, err := jobcenter.New(jobcenter.Options{Store: store, Tasks: tasks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dead.Add(t.Context(), jobcenter.Job{ID: "boot", Task: "work", Trigger: reboot(t)}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.UpdateJob(t.Context(), "boot", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+			return job, []jobcenter.Run{{
+				ID: "died", JobID: "boot", JobVersion: 1, FireTime: time.Now(), LastFireTime: time.Now(), FireCount: 1,
+				Origin: jobcenter.OriginSchedule, State: jobcenter.RunRunning, Attempt: 1, Node: "n", Executor: jobcenter.DefaultExecutor,
+			}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		sched, err := jobcenter.New(jobcenter.Options{Store: store, Node: "n", Tasks: tasks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := sched.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{Scheduler: sched, t: t}
+		runs := b.runs("boot")
+		if len(runs) != 2 || runs[0].State != jobcenter.RunLost || runs[1].State != jobcenter.RunSucceeded {
+			t.Errorf("rows: %+v", runs)
+		}
+	})
+}
+
+// endsSlowly is a task that does nothing and whose dead runs take long to end.
+type endsSlowly struct{}
+
+func (endsSlowly) Run(context.Context, *jobcenter.RunContext) error { return nil }
+
+func (endsSlowly) Recover(context.Context, jobcenter.Run) (string, error) {
+	time.Sleep(10 * time.Second)
+	return "", nil
+}
+
 // TestSpreadAndJitterAreTheJobs wants the fire times that the id chooses to be
 // those that the engine keeps, and a phase to survive a change of the job.
 func TestSpreadAndJitterAreTheJobs(t *testing.T) {

@@ -59,8 +59,9 @@ const (
 )
 
 // recoverOwn records what this node was running when it died. It returns when
-// all that is known, so that nothing begun later is taken for it.
-func (s *Scheduler) recoverOwn(ctx context.Context, services *sync.WaitGroup) {
+// all that is known, so that nothing begun later is taken for it; recovering is
+// done when it is recorded.
+func (s *Scheduler) recoverOwn(ctx context.Context, services, recovering *sync.WaitGroup) {
 	for wait := newBackoff(); ctx.Err() == nil; {
 		orphans, err := s.store.Orphans(ctx, s.opts.Node, time.Now(), maxOrphans)
 		s.mu.Lock()
@@ -72,7 +73,9 @@ func (s *Scheduler) recoverOwn(ctx context.Context, services *sync.WaitGroup) {
 			continue
 		}
 		recovered := make(chan struct{})
+		recovering.Add(1)
 		services.Go(func() {
+			defer recovering.Done()
 			defer close(recovered)
 			s.recoverUntilDone(ctx, orphans)
 		})

@@ -171,8 +171,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	services.Go(func() { s.recorder.run(lasting) })
 	services.Go(func() { s.keepLease(lasting) })
 
-	services.Go(func() { s.fireAtStart(ctx, microseconds(time.Now())) })
-	s.recoverOwn(ctx, &services)
+	began := microseconds(time.Now())
+	var recovering sync.WaitGroup
+	s.recoverOwn(ctx, &services, &recovering)
+	services.Go(func() {
+		recovering.Wait() // what died with the process before does not stand in the way
+		s.fireAtStart(ctx, began)
+	})
 	s.loop(ctx, func(job Job, run Run) { s.execute(lasting, &runs, job, run) })
 	s.drain(lasting, &runs)
 	end()
