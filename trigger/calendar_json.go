@@ -136,10 +136,6 @@ func ParseCalendar(data []byte) (*Calendar, error) {
 	return NewCalendar(layers, opts)
 }
 
-// parseCalendar reads the calendar of a trigger. It needs no zone: a calendar
-// without one goes by its trigger's.
-func parseCalendar(raw []byte, _ *time.Location) (*Calendar, error) { return ParseCalendar(raw) }
-
 func parseLayer(data []byte) (l Layer, err *Error) {
 	var o object
 	if err = o.readAs(data, "a layer"); err != nil {

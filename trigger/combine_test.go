@@ -235,3 +235,16 @@ func TestCombinationsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestOrIsSorted(t *testing.T) {
+	t.Parallel()
+	trig, err := trigger.ParseText(`or (crontab "0 9 * * *") (crontab "30 8 * * *") (crontab "0 9 * * *")`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	got := texts(collect(trig, from, from.AddDate(0, 0, 2)), "02T15:04")
+	if want := []string{"01T08:30", "01T09:00", "02T08:30", "02T09:00"}; !slices.Equal(got, want) {
+		t.Errorf("fires at %v, want %v", got, want)
+	}
+}

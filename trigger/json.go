@@ -364,7 +364,7 @@ func (o *object) modifiers() (with Modifiers) {
 		}
 	}
 	if raw := o.raw("calendar"); raw != nil && o.err == nil {
-		calendar, err := parseCalendar(raw, o.zone)
+		calendar, err := ParseCalendar(raw)
 		if err != nil {
 			o.err = inCalendar(err)
 		}

@@ -235,7 +235,7 @@ func (m *Modified) clock() wallClock {
 	return nil
 }
 
-// with returns a copy for another trigger or another job.
+// of returns a copy for another trigger or another job.
 func (m *Modified) of(inner Trigger, job string) Trigger {
 	c := *m
 	c.inner, c.job = inner.(native), job
