@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # To be sourced: finds a Chromium and exports its path as CHROMIUM; fails if
 # there is none.
 for name in "${CHROMIUM-}" chromium chromium-browser google-chrome google-chrome-stable; do

@@ -5,7 +5,7 @@
 #
 # What cannot be tested here is named as skipped, and is a failure if CI=true.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 out=$PWD/.cache/test
 tools=$PWD/tools/go.mod
@@ -33,19 +33,10 @@ skip() {
 	suites+=("$name,skipped,0")
 }
 
-install() {
-	local root=
-	command -v apt-get >/dev/null || return
-	if [ "$(id -u)" != 0 ]; then
-		root="sudo -n"
-		$root true 2>/dev/null || return
-	fi
-	echo "== installing: $*"
-	{ $root apt-get update && DEBIAN_FRONTEND=noninteractive $root apt-get install -y --no-install-recommends "$@"; } \
-		</dev/null >"$out/apt.log" 2>&1 || { tail -n 5 "$out/apt.log" && return 1; }
-}
+. scripts/install.sh
 
 # gotest NAME ARGUMENTS OF go test
+# shellcheck disable=SC2317 # suite calls it
 gotest() {
 	local name=$1
 	shift
@@ -53,9 +44,11 @@ gotest() {
 		--jsonfile "$out/$name.json" -- "$@"
 }
 
-# Services that tests need (databases, brokers) are to be started here, as
-# private instances on free ports with their data in "$out", their addresses
-# exported, and ended by a trap on EXIT.
+# A test whose server is missing skips itself too.
+. scripts/services.sh
+while IFS=$'\t' read -r name reason; do
+	[ -z "$name" ] || skip "services-$name" "$reason"
+done <<<"$services_missing"
 
 suite vet exit go vet ./...
 
@@ -74,11 +67,13 @@ fi
 }
 
 # Beside the peers: that the module builds, and that our answers are right.
+# shellcheck disable=SC2317 # suite calls it
 beside() { (cd bench && gotest bench ./...); }
 suite bench go beside
 
 scripts/node.sh ok || install nodejs npm
 if ! scripts/node.sh ok; then
+	# shellcheck disable=SC2046 # one word a file
 	skip console-unit "$(scripts/node.sh why)" $(find web/src -name '*.test.ts*')
 	skip console-browser "$(scripts/node.sh why)" web/e2e/*.spec.ts
 else
