@@ -10,23 +10,23 @@ import (
 // fireAtStart queues a run of each job that runs when a scheduler starts. Its
 // fire time is that of the start, so a second try writes no second row. It goes
 // on until it has reached them all, whatever the store says.
-func (s *Scheduler) fireAtStart(ctx context.Context, start time.Time) {
+func (k *keeper) fireAtStart(ctx context.Context, start time.Time) {
 	wait := newBackoff()
 	for ctx.Err() == nil {
-		err := s.queueAtStart(ctx, start)
+		err := k.queueAtStart(ctx, start)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		s.log.LogAttrs(ctx, slog.LevelError, "cannot queue the runs of this start", slog.Any("error", err))
+		k.log.LogAttrs(ctx, slog.LevelError, "cannot queue the runs of this start", slog.Any("error", err))
 		wait.sleep(ctx)
 	}
 }
 
-func (s *Scheduler) queueAtStart(ctx context.Context, start time.Time) error {
+func (k *keeper) queueAtStart(ctx context.Context, start time.Time) error {
 	// The latest next fire times come first, and none is later than AtStart.
 	query := JobQuery{State: JobActive, Sort: SortByNextFireTime, Desc: true, Limit: 500}
 	for {
-		page, err := s.store.Jobs(ctx, query)
+		page, err := k.store.Jobs(ctx, query)
 		if err != nil {
 			return err
 		}
@@ -35,10 +35,10 @@ func (s *Scheduler) queueAtStart(ctx context.Context, start time.Time) error {
 				return nil
 			}
 			// One that came later waits for the next start, as cron has it.
-			if s.opts.Tasks[job.Task] == nil || !job.CreatedAt.Before(start) {
+			if k.task(job.Task) == nil || !job.CreatedAt.Before(start) {
 				continue
 			}
-			if err := s.queueOne(ctx, job.ID, start); err != nil {
+			if err := k.queueOne(ctx, job.ID, start); err != nil {
 				return err
 			}
 		}
@@ -49,13 +49,15 @@ func (s *Scheduler) queueAtStart(ctx context.Context, start time.Time) error {
 	}
 }
 
-func (s *Scheduler) queueOne(ctx context.Context, id string, start time.Time) error {
-	_, err := s.update(ctx, id, func(job Job, active int, now time.Time) (Job, []Run, error) {
+func (k *keeper) queueOne(ctx context.Context, id string, start time.Time) error {
+	_, err := k.update(ctx, id, func(job Job, active Active, now time.Time) (Job, []Run, error) {
 		if !job.NextFireTime.Equal(AtStart()) || job.State() != JobActive {
 			return job, nil, nil // changed meanwhile
 		}
-		p := planner{job: &job, now: now, candidates: []time.Time{start}}
-		return job, p.finish(active), nil
+		p := planner{job: &job, now: now}
+		p.candidate(start)
+		rows, _ := p.finish(active)
+		return job, rows, nil
 	})
 	if errors.Is(err, ErrJobNotFound) {
 		return nil

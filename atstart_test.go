@@ -89,7 +89,7 @@ func TestRunsAtStartOnlyWhereThereIsRoom(t *testing.T) {
 		if _, err := busy.Add(t.Context(), jobcenter.Job{ID: "boot", Task: "work", Trigger: reboot(t)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := busy.RunNow(t.Context(), "boot", jobcenter.OriginManual, ""); err != nil {
+		if _, err := busy.RunNow(t.Context(), "boot", jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -116,7 +116,7 @@ func TestRunsAtStartAfterACrash(t *testing.T) {
 		if _, err := dead.Add(t.Context(), jobcenter.Job{ID: "boot", Task: "work", Trigger: reboot(t)}); err != nil {
 			t.Fatal(err)
 		}
-		_, err = store.UpdateJob(t.Context(), "boot", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+		_, err = store.UpdateJob(t.Context(), "boot", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 			return job, []jobcenter.Run{{
 				ID: "died", JobID: "boot", JobVersion: 1, FireTime: time.Now(), LastFireTime: time.Now(), FireCount: 1,
 				Origin: jobcenter.OriginSchedule, State: jobcenter.RunRunning, Attempt: 1, Node: "n", Executor: jobcenter.DefaultExecutor,

@@ -62,7 +62,7 @@ func ExampleScheduler_RunNow() {
 	if _, err := sched.Add(ctx, job); err != nil {
 		log.Fatal(err)
 	}
-	run, err := sched.RunNow(ctx, "nightly", jobcenter.OriginManual, "li@example.com")
+	run, err := sched.RunNow(ctx, "nightly", jobcenter.StartOptions{Origin: jobcenter.OriginManual, Actor: "li@example.com"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package jobcenter
 
+import "context"
+
 // Executor carries out runs, with a limit of how many at once. The scheduler
 // reserves a place before it claims a run and uses or returns it afterwards.
 // Methods are safe for concurrent use.
@@ -11,4 +13,13 @@ type Executor interface {
 	// Execute calls work in one reserved place, without waiting for it, and
 	// frees the place when work has returned.
 	Execute(work func())
+}
+
+// Runner is an Executor that carries out tasks itself, in another process or
+// on a loop of the program's own. RunTask is called by work, in place of
+// task.Run, and keeps the promises of [Task]: it returns soon after ctx has
+// ended, and not before the task has.
+type Runner interface {
+	Executor
+	RunTask(ctx context.Context, task Task, run *RunContext) error
 }

@@ -16,9 +16,9 @@ type hanging struct {
 	until time.Time
 }
 
-func (h *hanging) Claim(ctx context.Context, tasks []string, now time.Time, limit int, decide func(jobcenter.Job, int) jobcenter.Decision) ([]jobcenter.Claimed, error) {
+func (h *hanging) Claim(ctx context.Context, can jobcenter.Can, now time.Time, limit int, decide func(jobcenter.Job, jobcenter.Active) jobcenter.Decision) ([]jobcenter.Claimed, error) {
 	time.Sleep(time.Until(h.until))
-	return h.JobStore.Claim(ctx, tasks, now, limit, decide)
+	return h.JobStore.Claim(ctx, can, now, limit, decide)
 }
 
 func TestHealthNoticesAStoreThatDoesNotAnswer(t *testing.T) {
@@ -31,7 +31,7 @@ func TestHealthNoticesAStoreThatDoesNotAnswer(t *testing.T) {
 			healthy bool
 		}{{3 * time.Second, true}, {10 * time.Second, false}, {12 * time.Second, true}} {
 			time.Sleep(test.after)
-			if err := b.Health(); (err == nil) != test.healthy {
+			if err := b.Health().Err(); (err == nil) != test.healthy {
 				t.Errorf("%s on, health = %v", test.after, err)
 			}
 		}

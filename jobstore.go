@@ -2,6 +2,7 @@ package jobcenter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -25,49 +26,70 @@ var (
 // error has changed nothing. The callbacks that some methods take decide what
 // is to be written: they are pure, quick, may be called again when a
 // transaction is tried again, and must not call the store.
+//
+// Job.Store is not kept: it is the scheduler's name for the store.
 type JobStore interface {
-	// AddJob stores a new job as it is given. ErrConflict if the id is taken.
-	AddJob(ctx context.Context, job Job) error
+	// AddJobs stores the new jobs that make returns, as they are given, all or
+	// none. make is called within the transaction, so that the instant it
+	// takes comes after every removal that has been seen. ErrConflict if an
+	// id is taken, or given twice; an error of make ends the transaction and is returned
+	// unwrapped. A store that outlives the process refuses a job with a Func.
+	AddJobs(ctx context.Context, make func() ([]Job, error)) error
 	// Job returns one job; ErrJobNotFound.
 	Job(ctx context.Context, id string) (Job, error)
 	// Jobs lists jobs by filter, in order, a page at a time.
 	Jobs(ctx context.Context, q JobQuery) (JobPage, error)
 	// UpdateJob lets change decide, within one transaction, what becomes of a
-	// job, given the job and how many of its runs are queued or running. The
-	// job that change returns replaces the stored one, and its runs are
-	// inserted, but for those whose fire time is in the ledger already. An
-	// error of change ends the transaction and is returned unwrapped.
-	// ErrJobNotFound.
-	UpdateJob(ctx context.Context, id string, change func(job Job, active int) (Job, []Run, error)) (Job, error)
+	// job, given the job and its runs that go on. The job that change returns
+	// replaces the stored one, and its runs are inserted, but for those whose
+	// fire time and series are in the ledger already. An error of change ends
+	// the transaction and is returned unwrapped. ErrJobNotFound.
+	UpdateJob(ctx context.Context, id string, change func(job Job, active Active) (Job, []Run, error)) (Job, error)
 	// RemoveJob removes a job in one transaction. Runs of it that are queued
 	// are ended as skipped with ReasonRemoved; the runs that last returns are
 	// inserted as by UpdateJob; all other runs, and their output, stay.
 	// ErrJobNotFound.
 	RemoveJob(ctx context.Context, id string, last func(job Job) []Run) error
 
-	// NextFireTime returns the earliest next fire time of all jobs of these
-	// tasks that are neither paused nor quarantined. ok is false if there is none.
-	NextFireTime(ctx context.Context, tasks []string) (at time.Time, ok bool, err error)
-	// Claim takes up to limit jobs of these tasks whose next fire time is at
-	// or before now, each once, earliest first, and in one transaction lets decide say
-	// what becomes of each, given how many of its runs are queued or running:
-	// the job's next fire time is set and the runs are inserted. A run whose
-	// job and fire time are in the ledger already is left out: it was
-	// decided before. Returned are the jobs with the runs that were inserted;
-	// a shorter list than limit means that no more were due.
-	Claim(ctx context.Context, tasks []string, now time.Time, limit int, decide func(job Job, active int) Decision) ([]Claimed, error)
-	// TakeQueued takes up to limit queued runs of these tasks and this
-	// executor, earliest fire time first, and in one transaction replaces
-	// each by what start returns for it. Passed over are runs whose job has
-	// MaxInstances running already, those taken just before included. A
-	// queued run whose job is gone is ended as skipped with ReasonRemoved and
-	// not passed to start.
-	// Returned are the runs that start was asked about, as they are now.
-	TakeQueued(ctx context.Context, tasks []string, executor string, limit int, start func(job Job, run Run) Run) ([]Claimed, error)
+	// NextDue returns the earliest Job.DueAt of all jobs that the caller can
+	// take. ok is false if there is none.
+	NextDue(ctx context.Context, can Can) (at time.Time, ok bool, err error)
+	// Claim takes up to limit jobs that the caller can take and whose DueAt is
+	// at or before now, each once, by DueAt, then the highest priority, then
+	// id. In one transaction it lets decide say what becomes of each, given
+	// its runs that go on: the job's fields are set and the runs are inserted.
+	// A run whose job, fire time and series are in the ledger already is left
+	// out: it was decided before. Returned are the jobs with the runs that
+	// were inserted; a shorter list than limit means that no more were due. A
+	// stored job that cannot be decoded is put in quarantine without a word to
+	// decide, and returned without runs and with Quarantine set.
+	Claim(ctx context.Context, can Can, now time.Time, limit int, decide func(job Job, active Active) Decision) ([]Claimed, error)
+	// TakeQueued takes up to limit runs that are queued for an executor, whose
+	// job's task the caller has, and whose NotBefore is not after now: the
+	// highest priority first, then by Turn. In one transaction it replaces
+	// each by what start returns for it (id, job, fire time and series stay).
+	// Passed over are runs whose job has MaxInstances running already, and
+	// those of a LimitKey that has Limit.Running runs running, or Limit.Rate
+	// runs started later than now - Limit.Per (StartedAt of all runs of the
+	// key, ended or not, counts; the limit is the job's), those taken just before
+	// included. A queued run whose job is gone is ended as skipped with
+	// ReasonRemoved and not passed to start.
+	// Returned are the runs that start was asked about, as they are now; next
+	// is the earliest NotBefore after now among the runs queued for the
+	// executor, zero if there is none.
+	TakeQueued(ctx context.Context, can Can, executor string, now time.Time, limit int, start func(job Job, run Run) Run) (taken []Claimed, next time.Time, err error)
+	// CountQueued counts the runs that are queued for an executor, up to limit.
+	CountQueued(ctx context.Context, executor string, limit int) (int, error)
 	// Record writes output and ends of runs, all or nothing. What belongs to
-	// a run that is in a final state already, or whose newest attempt is
-	// another one, is left out silently: who wrote it no longer holds the run.
+	// a run that is not running, or whose newest attempt is another one, is
+	// left out silently: who wrote it no longer holds the run.
 	Record(ctx context.Context, records Records) error
+	// RequestStop ends a queued run as stopped with ReasonStop, by as its
+	// message, and now as its end; sets StopBy of a running one if that is empty; and leaves one that has
+	// ended as it is. It returns the run as it is then. ErrRunNotFound.
+	RequestStop(ctx context.Context, runID, by string, now time.Time) (Run, error)
+	// Held returns the running runs of a node: what their holder must know.
+	Held(ctx context.Context, node string) ([]Hold, error)
 
 	// Run returns one run; ErrRunNotFound.
 	Run(ctx context.Context, id string) (Run, error)
@@ -94,15 +116,26 @@ type JobStore interface {
 	Close() error
 }
 
+// Can says what a scheduler can take: jobs of these tasks and executors.
+type Can struct{ Tasks, Executors []string }
+
+// Active counts the runs of a job that go on.
+type Active struct{ Queued, Running int }
+
 // Decision is what becomes of a due job.
 type Decision struct {
-	// Next is the job's next fire time; zero if it has none.
-	Next time.Time
+	// Next and Previous become the job's NextFireTime and PreviousFireTime.
+	Next, Previous time.Time
 	// Runs are the rows to insert. A run in RunRunning is the caller's to
 	// carry out once Claim has returned it.
 	Runs []Run
 	// Quarantine, if not empty, takes the job out of service with this reason.
 	Quarantine string
+	// Resume ends the job's pause: Paused, PausedUntil and PauseReason are reset.
+	Resume bool
+	// StopRunning, if not empty, becomes StopBy of the job's running runs
+	// (but for those of this decision) where that is empty.
+	StopRunning string
 }
 
 // Claimed is a job with runs of it. The job is as it was before the claim.
@@ -111,11 +144,33 @@ type Claimed struct {
 	Runs []Run
 }
 
+// Hold is what the holder of a running run must know of it.
+type Hold struct {
+	RunID   string
+	Attempt int
+	StopBy  string
+}
+
 // Records is what the runs of a node have to tell the store.
 type Records struct {
 	Output []Chunk
 	Drops  []Drop // applied after Output
-	Ends   []Run  // applied last: State, Reason, Message, StartedAt, EndedAt, ExitCode, OutputSize, OutputKept are taken
+	// Ends are applied after Drops: State, Reason, Message, StartedAt,
+	// EndedAt, ExitCode, Result, OutputSize and OutputKept are taken. A run in
+	// RunQueued does not end but goes back into the queue for its next
+	// attempt: of it, Node, NotBefore, Turn and StopBy are taken as well.
+	Ends []Run
+	// Carries are applied together with the ends, for runs that are held.
+	Carries []Carry
+}
+
+// Carry is what a run leaves with its job.
+type Carry struct {
+	RunID, JobID string
+	Attempt      int
+	// Carried and Result replace Job.Carried and Job.LastResult; nil leaves
+	// what is there. A job that is gone is no error.
+	Carried, Result json.RawMessage
 }
 
 // Chunk is a piece of a run's output.
@@ -150,8 +205,8 @@ const (
 // JobQuery filters and orders a list of jobs. The zero value lists the first
 // 50 jobs by id.
 type JobQuery struct {
-	// Search keeps jobs whose id, name, arguments or tags contain all its
-	// words, in any case.
+	// Search keeps jobs whose id, name, description, arguments or tags contain
+	// all its words, in any case.
 	Search string
 	Tag    string   // keeps jobs that carry this tag
 	State  JobState // keeps jobs in this state
@@ -165,8 +220,8 @@ type JobQuery struct {
 // JobSort is what a list of jobs is ordered by; the id breaks ties.
 type JobSort string
 
-// The orders. Jobs without a next fire time, and paused ones, come last
-// whichever way SortByNextFireTime runs.
+// The orders. SortByNextFireTime goes by Job.DueAt; jobs without one come last
+// whichever way it runs.
 const (
 	SortByID           JobSort = "id"
 	SortByName         JobSort = "name"

@@ -1,19 +1,11 @@
 package jobcenter
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jobcenter-go/jobcenter/trigger"
 )
@@ -27,50 +19,117 @@ var (
 	ErrNeverFires = errors.New("the trigger has no fire time after now")
 	// ErrOverlap: a job cannot be started because it already has MaxInstances runs.
 	ErrOverlap = errors.New("too many instances")
-	// ErrNotRunning: a run cannot be stopped because it has ended, or is
-	// running in another process.
-	ErrNotRunning = errors.New("run is not running here")
+	// ErrNotRunning: a run cannot be stopped because it has ended.
+	ErrNotRunning = errors.New("run is not running")
+	// ErrFuncJob: a job with a Func for a store that outlives the process.
+	ErrFuncJob = errors.New("a function can be kept by the memory store only: register it as a task and name that")
 )
-
-// FieldError is an ErrInvalidJob that names the field, in the words of the
-// JSON form, for example "trigger.hour" or "max_instances".
-type FieldError struct {
-	Field string
-	Err   error // what was given and what is allowed
-}
-
-func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
-
-// Unwrap makes errors.Is find ErrInvalidJob and what is wrong with the field.
-func (e *FieldError) Unwrap() []error { return []error{e.Err, ErrInvalidJob} }
-
-func invalid(field, format string, args ...any) error {
-	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}
-}
 
 // Add checks and stores a new job and returns it as stored. Its first fire
 // time is counted from now. Errors: a *FieldError, ErrConflict if the id is
-// taken, or what the store says.
+// taken, ErrUnknown for its store, or what the store says.
 func (s *Scheduler) Add(ctx context.Context, job Job) (Job, error) {
-	now := time.Now()
-	if job.ID == "" {
-		job.ID = newID(now)
-	}
-	job.Trigger = trigger.Anchor(job.Trigger, nil, now)
-	job, err := s.checked(job)
+	added, err := s.AddAll(ctx, []Job{job})
 	if err != nil {
 		return Job{}, err
 	}
-	job.Version, job.Quarantine = 1, ""
-	job.CreatedAt, job.UpdatedAt = microseconds(now), microseconds(now)
-	if job.NextFireTime, err = firstFire(&job, now); err != nil {
-		return Job{}, err
+	return added[0], nil
+}
+
+// AddAll adds jobs of one store in one transaction: all of them or none.
+// Errors are those of Add.
+func (s *Scheduler) AddAll(ctx context.Context, jobs []Job) ([]Job, error) {
+	if len(jobs) == 0 {
+		return nil, nil
 	}
-	if err := s.store.AddJob(ctx, job); err != nil {
-		return Job{}, err
+	k, err := s.keeper(jobs[0].Store)
+	if err != nil {
+		return nil, err
 	}
-	s.signal()
-	return job, nil
+	added := make([]Job, len(jobs))
+	ids := make([]string, len(jobs))
+	for i, job := range jobs {
+		if job.Store != jobs[0].Store {
+			return nil, invalid("store", "%q and %q, jobs that are added together have the same", jobs[0].Store, job.Store)
+		}
+		if job.ID == "" {
+			job.ID = newID(time.Now())
+		}
+		if err := s.idFree(ctx, k, job.ID); err != nil {
+			return nil, err
+		}
+		// Checked once here, so that the transaction is short.
+		job.Trigger = trigger.Anchor(job.Trigger, nil, time.Now())
+		if added[i], err = s.checked(job); err != nil {
+			return nil, err
+		}
+		ids[i] = added[i].ID
+	}
+	release := s.events.hold(ids...)
+	stored := make([]Job, len(jobs))
+	err = k.store.AddJobs(ctx, func() ([]Job, error) {
+		// The instant comes after that of the last job of this id, if there was one.
+		now := time.Now()
+		for i, job := range added {
+			job.Trigger = trigger.Anchor(jobs[i].Trigger, nil, now)
+			job.Version, job.Quarantine, job.PreviousFireTime, job.Carried, job.LastResult = 1, "", time.Time{}, nil, nil
+			job.CreatedAt, job.UpdatedAt = microseconds(now), microseconds(now)
+			var err error
+			if job.NextFireTime, err = firstFire(&job, now); err != nil {
+				return nil, err
+			}
+			stored[i] = job
+		}
+		return slices.Clone(stored), nil
+	})
+	if err != nil {
+		release()
+		return nil, err
+	}
+	events := make([]Event, len(stored))
+	for i := range stored {
+		events[i] = Event{Type: EventJobAdded, Store: k.name, Job: &stored[i]}
+	}
+	release(events...)
+	k.signal()
+	return stored, nil
+}
+
+// idFree makes sure that no other store has a job of this id.
+func (s *Scheduler) idFree(ctx context.Context, k *keeper, id string) error {
+	for _, other := range s.all() {
+		if other == k {
+			continue
+		}
+		switch _, err := other.store.Job(ctx, id); {
+		case err == nil:
+			return fmt.Errorf("jobcenter: add job %q: %w: the id is taken in store %q", id, ErrConflict, other.name)
+		case !errors.Is(err, ErrJobNotFound):
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the keeper of a job. With a single store that is its one,
+// whether it has the job or not.
+func (s *Scheduler) find(ctx context.Context, id string) (*keeper, error) {
+	all := s.all()
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	var missing error
+	for _, k := range all {
+		_, err := k.store.Job(ctx, id)
+		if err == nil {
+			return k, nil
+		}
+		if !errors.Is(err, ErrJobNotFound) {
+			return nil, err
+		}
+		missing = err
+	}
+	return nil, missing
 }
 
 // firstFire returns the first fire time after now.
@@ -85,189 +144,199 @@ func firstFire(job *Job, now time.Time) (time.Time, error) {
 	return microseconds(fire), nil
 }
 
-// jobID is what an id may look like: it stands in URLs, file names and logs.
-var jobID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
-
-const (
-	maxName = 200
-	maxTags = 32
-	maxTag  = 64
-)
-
-// checked returns the job with its defaults filled in, or a *FieldError.
-func (s *Scheduler) checked(job Job) (Job, error) {
-	job.Name = cmp.Or(job.Name, job.ID)
-	job.Executor = cmp.Or(job.Executor, DefaultExecutor)
-	job.Coalesce = cmp.Or(job.Coalesce, CoalesceLatest)
-	job.Overlap = cmp.Or(job.Overlap, OverlapSkip)
-	if job.MaxInstances == 0 {
-		job.MaxInstances = 1
-	}
-	if job.MisfireGrace < 0 {
-		job.MisfireGrace = NeverTooLate
-	}
-	job.Tags = slices.Clone(job.Tags)
-	for i, tag := range job.Tags {
-		if tag == "" || utf8.RuneCountInString(tag) > maxTag || !printable(tag) {
-			return Job{}, invalid("tags", "%q, a tag is 1 to %d printable characters", tag, maxTag)
-		}
-		if slices.Contains(job.Tags[:i], tag) {
-			return Job{}, invalid("tags", "%q stands there twice", tag)
-		}
-	}
-	switch {
-	case !jobID.MatchString(job.ID):
-		return Job{}, invalid("id", "%q, allowed are 1 to 128 letters, digits and . _ : - beginning with a letter or digit", job.ID)
-	case utf8.RuneCountInString(job.Name) > maxName || !printable(job.Name):
-		return Job{}, invalid("name", "%q, allowed are up to %d printable characters", job.Name, maxName)
-	case s.opts.Tasks[job.Task] == nil:
-		return Job{}, invalid("task", "unknown task %q, known: %s", job.Task, strings.Join(s.taskNames, ", "))
-	case len(job.Args) > 0 && !json.Valid(job.Args):
-		return Job{}, invalid("args", "not a JSON value")
-	case job.Trigger == nil:
-		return Job{}, invalid("trigger", "is missing")
-	case s.opts.Executors[job.Executor] == nil:
-		return Job{}, invalid("executor", "unknown executor %q, known: %s", job.Executor, strings.Join(slices.Sorted(maps.Keys(s.opts.Executors)), ", "))
-	case job.Coalesce != CoalesceLatest && job.Coalesce != CoalesceEarliest && job.Coalesce != CoalesceAll:
-		return Job{}, invalid("coalesce", "%q, allowed: latest, earliest, all", job.Coalesce)
-	case job.Overlap != OverlapSkip:
-		return Job{}, invalid("overlap", "%q, allowed: skip", job.Overlap)
-	case job.MaxInstances < 1 || job.MaxInstances > maxCatchUp:
-		return Job{}, invalid("max_instances", "%d, allowed: 1 to %d", job.MaxInstances, maxCatchUp)
-	case job.Timeout < 0:
-		return Job{}, invalid("timeout", "%s, must not be negative", job.Timeout)
-	case len(job.Tags) > maxTags:
-		return Job{}, invalid("tags", "%d of them, allowed are up to %d", len(job.Tags), maxTags)
-	}
-	if err := trigger.Check(job.Trigger); err != nil {
-		field := "trigger"
-		if wrong, ok := errors.AsType[*trigger.Error](err); ok && wrong.Field != "" {
-			field += "." + wrong.Field
-		}
-		return Job{}, &FieldError{Field: field, Err: err}
-	}
-	if v, ok := s.opts.Tasks[job.Task].(Validator); ok {
-		if err := v.ValidateArgs(job.Args); err != nil {
-			if field := (*FieldError)(nil); errors.As(err, &field) {
-				return Job{}, err
-			}
-			return Job{}, &FieldError{Field: "args", Err: err}
-		}
-	}
-	return job, nil
+// Changes says what Ensure did.
+type Changes struct {
+	// Added says that the job was not there.
+	Added bool
+	// Fields names what differed, in the words of the JSON form, such as
+	// "trigger" or "max_instances". Empty if nothing did.
+	Fields []string
 }
 
-func printable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+// Ensure makes a stored job agree with its declaration, as a program does at
+// each start: it adds one that is not there, and changes what differs as
+// Modify does. While the definition is the same nothing is touched: not the
+// next fire time, nor the phase of an interval, nor the history. Whether the
+// job is paused, and what it skips, is left as it is in the store. The id must
+// not be empty. Errors are those of Add.
+func (s *Scheduler) Ensure(ctx context.Context, job Job) (Job, Changes, error) {
+	if job.ID == "" {
+		return Job{}, Changes{}, invalid("id", "is empty, a declared job needs one")
+	}
+	for {
+		var fields []string
+		stored, err := s.modify(ctx, job.ID, func(old *Job) error {
+			declared := cloneJob(job)
+			declared.Paused, declared.PausedUntil, declared.PauseReason, declared.SkipUntil = old.Paused, old.PausedUntil, old.PauseReason, old.SkipUntil
+			*old = declared
+			return nil
+		}, &fields)
+		if err == nil {
+			return stored, Changes{Fields: fields}, nil
+		}
+		if !errors.Is(err, ErrJobNotFound) {
+			return Job{}, Changes{}, err
+		}
+		added, err := s.Add(ctx, job)
+		if err == nil {
+			return added, Changes{Added: true}, nil
+		}
+		if !errors.Is(err, ErrConflict) { // somebody else added it meanwhile
+			return Job{}, Changes{}, err
+		}
+	}
 }
 
 // Modify lets change alter a job's definition; what it does to the fields
-// kept by the engine, and to the id, is ignored. If anything changed, the
+// kept by the engine, to the id and the store, is ignored. If anything changed, the
 // version grows. A new trigger gives a new next fire time, counted from now;
-// otherwise it stays, and so does the phase of an interval. change may be
-// called again; an error of it is returned as it is. Other errors:
-// ErrJobNotFound, a *FieldError, what the store says.
+// otherwise it stays, and so does the phase of an interval. A job in
+// quarantine is released if it is understood now. change may be called again;
+// an error of it is returned as it is. Other errors: ErrJobNotFound, a
+// *FieldError, what the store says.
 func (s *Scheduler) Modify(ctx context.Context, id string, change func(*Job) error) (Job, error) {
-	return s.update(ctx, id, func(job Job, active int, now time.Time) (Job, []Run, error) {
+	return s.modify(ctx, id, change, nil)
+}
+
+// Reschedule gives a job another trigger; see Modify.
+func (s *Scheduler) Reschedule(ctx context.Context, id string, t trigger.Trigger) (Job, error) {
+	return s.Modify(ctx, id, func(job *Job) error {
+		job.Trigger = t
+		return nil
+	})
+}
+
+// modify is Modify that also tells which fields changed.
+func (s *Scheduler) modify(ctx context.Context, id string, change func(*Job) error, fields *[]string) (Job, error) {
+	k, err := s.find(ctx, id)
+	if err != nil {
+		return Job{}, err
+	}
+	var before Job
+	var changed []string
+	job, err := k.change(ctx, id, func(job Job, active Active, now time.Time) (Job, []Run, error) {
+		before = job
 		altered := cloneJob(job)
+		altered.Store = k.name
 		if err := change(&altered); err != nil {
 			return Job{}, nil, err
 		}
-		altered.ID, altered.Version, altered.Quarantine = job.ID, job.Version, job.Quarantine
-		altered.NextFireTime, altered.CreatedAt, altered.UpdatedAt = job.NextFireTime, job.CreatedAt, job.UpdatedAt
+		altered = kept(altered, job)
 		altered.Trigger = trigger.Anchor(altered.Trigger, job.Trigger, now)
 		altered, err := s.checked(altered)
 		if err != nil {
 			return Job{}, nil, err
 		}
-		sameTrigger := sameTrigger(job.Trigger, altered.Trigger)
-		if sameTrigger && sameDefinition(job, altered) {
+		if changed = changedFields(&job, &altered); len(changed) == 0 && job.Quarantine == "" {
+			job.Func = altered.Func
 			return job, nil, nil
 		}
 		// What the old definition still owed is settled by its own rules.
-		rows, next := settle(job, active, now)
-		altered.NextFireTime = next
-		if !sameTrigger {
+		rows, settled := settle(job, active, now)
+		altered.NextFireTime, altered.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
+		if slices.Contains(changed, "trigger") {
 			if altered.NextFireTime, err = firstFire(&altered, now); err != nil {
 				return Job{}, nil, err
 			}
-			altered.Quarantine = ""
 		}
+		altered.Quarantine, altered.rawTrigger = "", nil
 		altered.Version, altered.UpdatedAt = job.Version+1, microseconds(now)
 		return altered, rows, nil
+	}, func(job *Job) []Event {
+		if job.Version == before.Version {
+			return nil
+		}
+		return k.changeEvents(&before, job, changed)
 	})
+	if fields != nil {
+		*fields = changed
+	}
+	return job, err
+}
+
+// kept returns an altered job with what the engine keeps of it.
+func kept(altered, job Job) Job {
+	altered.ID, altered.Store, altered.Version, altered.Quarantine, altered.rawTrigger = job.ID, "", job.Version, job.Quarantine, job.rawTrigger
+	altered.NextFireTime, altered.PreviousFireTime = job.NextFireTime, job.PreviousFireTime
+	altered.Carried, altered.LastResult = job.Carried, job.LastResult
+	altered.CreatedAt, altered.UpdatedAt = job.CreatedAt, job.UpdatedAt
+	return altered
+}
+
+// changeEvents says which events a change of a job is.
+func (k *keeper) changeEvents(before, after *Job, fields []string) []Event {
+	e := Event{Store: k.name, Job: after, Before: before, Fields: fields}
+	var events []Event
+	add := func(kind EventType) {
+		e.Type = kind
+		events = append(events, e)
+	}
+	if slices.ContainsFunc(fields, func(f string) bool { return f != "paused" && f != "paused_until" && f != "pause_reason" }) {
+		add(EventJobModified)
+	}
+	switch {
+	case before.Quarantine != "" && after.Quarantine == "":
+		add(EventJobReleased)
+	case !before.Paused && after.Paused:
+		add(EventJobPaused)
+	case before.Paused && !after.Paused:
+		add(EventJobResumed)
+	}
+	return events
 }
 
 // settle decides what becomes of a job's fire times up to now, and returns
-// the first one after it.
-func settle(job Job, active int, now time.Time) (rows []Run, next time.Time) {
-	if job.Paused {
+// the job with the ones that come after.
+func settle(job Job, active Active, now time.Time) (rows []Run, after Job) {
+	switch {
+	case job.Quarantine != "":
+		return nil, job // until it is understood, what it owes stays open
+	case job.Paused:
 		return passed(job, now, ReasonPaused)
 	}
 	d := plan(job, active, now)
-	return d.Runs, d.Next
+	job.NextFireTime, job.PreviousFireTime = d.Next, d.Previous
+	return d.Runs, job
 }
 
-// sameDefinition compares what a caller can set, but for the trigger.
-func sameDefinition(a, b Job) bool {
-	return a.Name == b.Name && a.Task == b.Task && bytes.Equal(a.Args, b.Args) && a.Executor == b.Executor &&
-		a.MisfireGrace == b.MisfireGrace && a.Coalesce == b.Coalesce && a.Overlap == b.Overlap &&
-		a.MaxInstances == b.MaxInstances && a.Timeout == b.Timeout && slices.Equal(a.Tags, b.Tags) && a.Paused == b.Paused
-}
-
-func sameTrigger(a, b trigger.Trigger) bool {
-	before, err := trigger.Marshal(a)
-	after, err2 := trigger.Marshal(b)
-	if err != nil || err2 != nil {
-		return reflect.DeepEqual(a, b)
-	}
-	return bytes.Equal(before, after)
-}
-
-// update changes a job in one transaction at one instant, and wakes the loop.
-func (s *Scheduler) update(ctx context.Context, id string, change func(job Job, active int, now time.Time) (Job, []Run, error)) (Job, error) {
-	job, err := s.store.UpdateJob(ctx, id, func(job Job, active int) (Job, []Run, error) {
-		return change(job, active, time.Now())
+// change changes a job in one transaction at one instant, tells of it, and
+// wakes the loop.
+func (k *keeper) change(ctx context.Context, id string, change func(job Job, active Active, now time.Time) (Job, []Run, error), tell func(*Job) []Event) (Job, error) {
+	release := k.events.hold(id)
+	var rows []Run
+	job, err := k.store.UpdateJob(ctx, id, func(job Job, active Active) (Job, []Run, error) {
+		changed, runs, err := change(job, active, time.Now())
+		rows = runs
+		return changed, runs, err
 	})
 	if err != nil {
+		release()
 		return Job{}, err
 	}
-	s.queued()
+	job.Store = k.name
+	release(tell(&job)...)
+	k.publishRuns(&job, rows)
+	k.queued()
 	return job, nil
 }
 
-// Pause stops a job from firing until it is resumed. Runs that are queued or
-// running go on. Pausing a paused job changes nothing. ErrJobNotFound.
-func (s *Scheduler) Pause(ctx context.Context, id string) (Job, error) {
-	return s.setPaused(ctx, id, true)
-}
-
-// Resume lets a job fire again, from its next fire time after now. The fire
-// times that passed meanwhile are recorded as skipped, in one row. Resuming a
-// job that is not paused changes nothing. ErrJobNotFound.
-func (s *Scheduler) Resume(ctx context.Context, id string) (Job, error) {
-	return s.setPaused(ctx, id, false)
-}
-
-// setPaused is a Modify that asks nothing of the rest of the definition, so
-// that even a job which could no longer be added can be paused.
-func (s *Scheduler) setPaused(ctx context.Context, id string, paused bool) (Job, error) {
-	return s.update(ctx, id, func(job Job, active int, now time.Time) (Job, []Run, error) {
-		if job.Paused == paused {
-			return job, nil, nil
-		}
-		rows, next := settle(job, active, now)
-		job.Paused, job.NextFireTime = paused, next
-		job.Version, job.UpdatedAt = job.Version+1, microseconds(now)
-		return job, rows, nil
-	})
+// update is change of which nothing is told.
+func (k *keeper) update(ctx context.Context, id string, change func(job Job, active Active, now time.Time) (Job, []Run, error)) (Job, error) {
+	return k.change(ctx, id, change, func(*Job) []Event { return nil })
 }
 
 // Remove removes a job. Its queued runs, and fire times that were due but not
 // yet claimed, are recorded as skipped; runs that are going on end as they
 // will; the ledger stays. ErrJobNotFound.
 func (s *Scheduler) Remove(ctx context.Context, id string) error {
-	return s.store.RemoveJob(ctx, id, func(job Job) []Run {
+	k, err := s.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	release := k.events.hold(id)
+	var removed Job
+	err = k.store.RemoveJob(ctx, id, func(job Job) []Run {
+		removed = job
 		reason := ReasonRemoved
 		if job.Paused {
 			reason = ReasonPaused
@@ -275,35 +344,11 @@ func (s *Scheduler) Remove(ctx context.Context, id string) error {
 		rows, _ := passed(job, time.Now(), reason)
 		return rows
 	})
-}
-
-// RunNow starts a job by hand, paused or not, and returns the queued run. Its
-// fire time is now. The actor says who asked for it, and may be empty.
-// ErrJobNotFound, ErrOverlap if the job has MaxInstances runs already.
-func (s *Scheduler) RunNow(ctx context.Context, id string, origin Origin, actor string) (Run, error) {
-	if origin != OriginManual && origin != OriginAPI {
-		return Run{}, fmt.Errorf("jobcenter: run job %q: origin %q, allowed: manual, api", id, origin)
+	if err != nil {
+		release()
+		return err
 	}
-	var run Run
-	for shift := time.Duration(0); ; shift += time.Microsecond {
-		_, err := s.update(ctx, id, func(job Job, active int, now time.Time) (Job, []Run, error) {
-			if job.Quarantine != "" {
-				return Job{}, nil, fmt.Errorf("jobcenter: run job %q: %w: it is in quarantine: %s", id, ErrConflict, job.Quarantine)
-			}
-			if active >= job.MaxInstances {
-				return Job{}, nil, fmt.Errorf("jobcenter: run job %q: %w: %d queued or running, max_instances is %d", id, ErrOverlap, active, job.MaxInstances)
-			}
-			run = newRun(&job, microseconds(now.Add(shift)), origin, now)
-			run.Actor = actor
-			return job, []Run{run}, nil
-		})
-		if err != nil {
-			return Run{}, err
-		}
-		// A fire time that has its row already is not given a second one. If
-		// it was given, the run has begun, whoever has stopped waiting for it.
-		if _, err := s.store.Run(context.WithoutCancel(ctx), run.ID); !errors.Is(err, ErrRunNotFound) {
-			return run, err
-		}
-	}
+	removed.Store = k.name
+	release(Event{Type: EventJobRemoved, Store: k.name, Job: &removed})
+	return nil
 }

@@ -40,7 +40,7 @@ func (q *JobQuery) matches(job *Job, words []string) bool {
 	if q.Tag != "" && !slices.Contains(job.Tags, q.Tag) || q.State != "" && job.State() != q.State || q.Task != "" && job.Task != q.Task {
 		return false
 	}
-	text := strings.ToLower(job.ID + "\n" + job.Name + "\n" + string(job.Args) + "\n" + strings.Join(job.Tags, "\n"))
+	text := strings.ToLower(job.ID + "\n" + job.Name + "\n" + job.Description + "\n" + string(job.Args) + "\n" + strings.Join(job.Tags, "\n"))
 	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
 }
 
@@ -51,9 +51,10 @@ func (q *JobQuery) sortKey(job *Job) sortKey {
 	case SortByName:
 		key.Text = cmp.Or(job.Name, job.ID)
 	case SortByNextFireTime:
-		key.Last = job.State() != JobActive
+		due := job.DueAt()
+		key.Last = due.IsZero()
 		if !key.Last {
-			key.Number = job.NextFireTime.UnixMicro()
+			key.Number = due.UnixMicro()
 		}
 	case SortByCreatedAt:
 		key.Number = job.CreatedAt.UnixMicro()
@@ -76,7 +77,7 @@ func (m *MemoryStore) Runs(ctx context.Context, q RunQuery) (RunPage, error) {
 	var found []listed[Run]
 	for _, run := range m.runs {
 		if q.matches(&run.Run) {
-			found = append(found, listed[Run]{sortKey{Number: run.FireTime.UnixMicro(), ID: run.ID, Desc: true}, run.Run})
+			found = append(found, listed[Run]{sortKey{Number: run.FireTime.UnixMicro(), ID: run.ID, Desc: true}, cloneRun(run.Run)})
 		}
 	}
 	page, next := pageOf(found, after, "runs", pageSize(q.Limit))

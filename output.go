@@ -25,7 +25,8 @@ const (
 
 var errOutputClosed = errors.New("jobcenter: write to the output of a run that has ended")
 
-// output takes what a run writes until the recorder carries it to the store.
+// output takes what an attempt writes until the recorder carries it to the
+// store.
 //
 // The first half of the limit (the head) is kept as it comes; the task waits
 // when the store cannot keep up. From there on only the last half (the tail)
@@ -35,27 +36,30 @@ var errOutputClosed = errors.New("jobcenter: write to the output of a run that h
 type output struct {
 	runID   string
 	attempt int
-	head    int64
-	tail    int64
+	head    int64             // where it ends
+	tail    int64             // how long it is
 	chunk   int               // the most that one chunk holds
 	dirty   func(urgent bool) // tells the recorder that something waits
 
 	mu      sync.Mutex
 	room    sync.Cond // signalled when waiting output was taken
 	closed  bool
-	size    int64   // bytes written by the run
-	waiting []Chunk // not yet taken by the recorder
-	held    int     // bytes in waiting, chunkCost included
-	stored  []span  // chunks of the tail that the store has
-	floor   int64   // where the tail begins if it had to be cut short
-	kept    int64   // bytes in the store
+	size    int64    // bytes written by the run
+	waiting []Chunk  // not yet taken by the recorder
+	held    int      // bytes in waiting, chunkCost included
+	stored  []extent // chunks of the tail that the store has
+	floor   int64    // where the tail begins if it had to be cut short
+	kept    int64    // bytes in the store
 	flushed time.Time
 }
 
-type span struct{ from, to int64 }
+type extent struct{ from, to int64 }
 
 func newOutput(run *Run, limit int64, dirty func(urgent bool)) *output {
-	o := &output{runID: run.ID, attempt: run.Attempt, head: limit / 2, tail: limit - limit/2, dirty: dirty}
+	o := &output{runID: run.ID, attempt: run.Attempt, tail: limit - limit/2, dirty: dirty}
+	// It follows that of earlier attempts, which is not touched again.
+	o.size, o.kept = run.OutputSize, run.OutputKept
+	o.head = o.size + limit/2
 	o.chunk = int(max(1, min(maxChunk, o.tail/8)))
 	o.room.L = &o.mu
 	return o
@@ -149,7 +153,7 @@ func (o *output) take(final bool) (chunks []Chunk, drops []Drop, retry time.Dura
 	for _, chunk := range chunks {
 		o.kept += int64(len(chunk.Data))
 		if chunk.Offset >= o.head {
-			o.stored = append(o.stored, span{chunk.Offset, chunk.Offset + int64(len(chunk.Data))})
+			o.stored = append(o.stored, extent{chunk.Offset, chunk.Offset + int64(len(chunk.Data))})
 		}
 	}
 	left := 0

@@ -3,139 +3,266 @@ package jobcenter
 import (
 	"fmt"
 	"time"
+
+	"github.com/jobcenter-go/jobcenter/trigger"
 )
 
-// maxCatchUp is how many runs CoalesceAll makes at once. What is due beyond
-// that, the earliest fire times first, is recorded as coalesced, so that one
-// claim stays within a bounded amount of memory.
-const maxCatchUp = 1000
+const (
+	// maxCatchUp is how many runs CoalesceAll makes at once at most, and how
+	// many may wait for OverlapQueueAll, so that one claim, and the queue of
+	// one job, stay within a bounded amount of memory.
+	maxCatchUp = 1000
+	// maxSpans bounds the rows that one claim writes of fire times that did
+	// not run: beyond it, hours that the calendar closes are not told apart.
+	maxSpans = 2 * maxCatchUp
+	// turn is how far a waiting run of a job stands behind the one before it,
+	// so that the jobs which wait for an executor take turns.
+	turn = time.Second
+)
 
-// plan decides what becomes of a job that is due at now and already has
-// active runs queued or running. It is a pure function of its arguments, but
-// for the ids of the rows. Runs to be carried out come back as queued.
-func plan(job Job, active int, now time.Time) (d Decision) {
+// plan decides what becomes of a job that is due at now, given its runs that
+// go on. It is a pure function of its arguments, but for the ids of the rows.
+// Runs to be carried out come back as queued.
+func plan(job Job, active Active, now time.Time) (d Decision) {
 	// A trigger may be a user's own code.
 	defer func() {
 		if p := recover(); p != nil {
-			d = Decision{Quarantine: fmt.Sprintf("trigger panicked: %v", p)}
+			d = keep(&job, fmt.Sprintf("trigger panicked: %v", p))
 		}
 	}()
 	if job.Trigger == nil {
-		return Decision{Quarantine: "no trigger"}
+		return keep(&job, "no trigger")
 	}
-	fire := job.NextFireTime
-	if fire.IsZero() || fire.After(now) {
-		return Decision{Next: fire}
+	if due := job.DueAt(); due.IsZero() || due.After(now) {
+		return keep(&job, "")
 	}
-	grace := job.grace(fire)
-	trigger := job.trigger()
-	p := planner{job: &job, now: now}
-	for !fire.After(now) {
-		if grace >= 0 && now.Sub(fire) > grace {
-			p.pass(fire, RunMissed, ReasonMisfire)
-		} else {
-			p.candidate(fire)
-		}
-		next, ok := trigger.Next(fire)
-		if !ok {
-			fire = time.Time{}
-			break
-		}
-		if !next.After(fire) {
-			return Decision{Quarantine: fmt.Sprintf("trigger gave %s as the fire time after %s", next.UTC().Format(time.RFC3339Nano), fire.UTC().Format(time.RFC3339Nano))}
-		}
-		fire = next
+	p := planner{job: &job, now: now, previous: job.PreviousFireTime}
+	next, problem := p.walk(p.sort)
+	if problem != "" {
+		return keep(&job, problem)
 	}
-	return Decision{Next: fire, Runs: p.finish(active)}
+	d = Decision{Next: next, Previous: p.previous, Resume: job.Paused}
+	d.Runs, d.StopRunning = p.finish(active)
+	return d
+}
+
+// keep is the decision that leaves a job's fire times as they are.
+func keep(job *Job, quarantine string) Decision {
+	return Decision{Next: job.NextFireTime, Previous: job.PreviousFireTime, Quarantine: quarantine}
+}
+
+// passed returns the skipped rows for all fire times of a job from its next
+// fire time to now, and the first fire time after now. It is what becomes of
+// those that a pause or the end of the job overtook. The job is that which
+// holds from now on.
+func passed(job Job, now time.Time, reason Reason) (rows []Run, after Job) {
+	if job.Trigger == nil {
+		return nil, job
+	}
+	p := planner{job: &job, now: now, previous: job.PreviousFireTime}
+	next, problem := p.walk(func(fire time.Time) { p.pass(fire, RunSkipped, reason) })
+	if problem != "" {
+		next = time.Time{}
+	}
+	rows, _ = p.finish(Active{})
+	job.NextFireTime, job.PreviousFireTime = next, p.previous
+	return rows, job
 }
 
 // planner gathers what becomes of a job's due fire times, earliest first.
 type planner struct {
-	job  *Job
-	now  time.Time
-	rows []Run
-	// candidates are the fire times that may still run: one or, for
-	// CoalesceAll, up to maxCatchUp.
-	candidates []time.Time
+	job      *Job
+	now      time.Time
+	grace    time.Duration
+	previous time.Time // the fire time before the one at hand
+	// settled are the spans whose fate is decided and that lie before tail.
+	settled []span
+	// tail begins with the earliest candidate: a fire time that may still run.
+	// There are at most room() of them, with spans in between.
+	tail       []span
+	candidates int
 }
 
-// pass records that a fire time does not run, as part of the span before it
-// where they are neighbours and share the reason.
-func (p *planner) pass(fire time.Time, state RunState, reason Reason) {
-	if n := len(p.rows); n > 0 && p.rows[n-1].State == state && p.rows[n-1].Reason == reason {
-		row := &p.rows[n-1]
-		if fire.Before(row.FireTime) {
-			row.FireTime = fire
-		} else {
-			row.LastFireTime = fire
+// span is a candidate, or neighbouring fire times that do not run.
+type span struct {
+	first, last time.Time
+	count       int64
+	state       RunState // empty for a candidate
+	reason      Reason
+}
+
+// walk shows all fire times up to now to see, and returns the one after.
+func (p *planner) walk(see func(fire time.Time)) (next time.Time, problem string) {
+	fire := p.job.NextFireTime
+	if fire.IsZero() || fire.After(p.now) {
+		return fire, ""
+	}
+	p.grace = p.job.grace(fire)
+	t := p.job.trigger()
+	for !fire.After(p.now) {
+		p.closed(fire)
+		see(fire)
+		p.previous = fire
+		next, ok := t.Next(fire)
+		if !ok {
+			return time.Time{}, ""
 		}
-		row.FireCount++
+		if !next.After(fire) {
+			return fire, fmt.Sprintf("trigger gave %s as the fire time after %s", next.UTC().Format(time.RFC3339Nano), fire.UTC().Format(time.RFC3339Nano))
+		}
+		fire = next
+	}
+	return fire, ""
+}
+
+// closed records the fire times between the previous one and fire that the
+// trigger's calendar dropped.
+func (p *planner) closed(fire time.Time) {
+	if p.previous.IsZero() || len(p.settled)+len(p.tail) >= maxSpans {
 		return
 	}
-	row := newRun(p.job, fire, OriginSchedule, p.now)
-	row.State, row.Reason, row.EndedAt = state, reason, p.now
-	p.rows = append(p.rows, row)
+	first, last, count := trigger.Closed(p.job.Trigger, p.previous, fire)
+	if count > 0 {
+		p.add(span{first, last, count, RunSkipped, ReasonCalendar})
+	}
+}
+
+// sort gives one fire time its place: it runs, may run, or does not.
+func (p *planner) sort(fire time.Time) {
+	late := p.now.Sub(fire)
+	switch bounds := p.job.CatchUp; {
+	case p.job.Paused && !fire.After(p.job.PausedUntil):
+		p.pass(fire, RunSkipped, ReasonPaused)
+	case !fire.After(p.job.SkipUntil):
+		p.pass(fire, RunSkipped, ReasonSkip)
+	case p.grace >= 0 && late > p.grace:
+		p.pass(fire, RunMissed, ReasonMisfire)
+	case p.job.Coalesce == CoalesceAll && bounds.MaxAge > 0 && late > bounds.MaxAge:
+		p.pass(fire, RunSkipped, ReasonCatchUp)
+	default:
+		p.candidate(fire)
+	}
+}
+
+// pass records that a fire time does not run.
+func (p *planner) pass(fire time.Time, state RunState, reason Reason) {
+	p.add(span{fire, fire, 1, state, reason})
+}
+
+// add appends a span that comes after all before it.
+func (p *planner) add(s span) {
+	if p.candidates > 0 {
+		p.tail = appendSpan(p.tail, s)
+	} else {
+		p.settled = appendSpan(p.settled, s)
+	}
+}
+
+// appendSpan appends a span, as part of the one before it where they are
+// neighbours and share the reason.
+func appendSpan(spans []span, s span) []span {
+	if n := len(spans); n > 0 && s.state != "" && spans[n-1].state == s.state && spans[n-1].reason == s.reason {
+		spans[n-1].last = s.last
+		spans[n-1].count += s.count
+		return spans
+	}
+	return append(spans, s)
+}
+
+// room is how many candidates there may be.
+func (p *planner) room() int {
+	if p.job.Coalesce != CoalesceAll {
+		return 1
+	}
+	if p.job.CatchUp.Max > 0 {
+		return min(p.job.CatchUp.Max, maxCatchUp)
+	}
+	return maxCatchUp
 }
 
 func (p *planner) candidate(fire time.Time) {
-	room := 1
-	if p.job.Coalesce == CoalesceAll {
-		room = maxCatchUp
+	if p.candidates == p.room() {
+		switch p.job.Coalesce {
+		case CoalesceEarliest:
+			p.pass(fire, RunSkipped, ReasonCoalesced)
+			return
+		case CoalesceAll:
+			p.drop(ReasonCatchUp)
+		default:
+			p.drop(ReasonCoalesced)
+		}
 	}
-	switch {
-	case len(p.candidates) < room:
-		p.candidates = append(p.candidates, fire)
-	case p.job.Coalesce == CoalesceEarliest:
-		p.pass(fire, RunSkipped, ReasonCoalesced)
-	case room == 1:
-		p.pass(p.candidates[0], RunSkipped, ReasonCoalesced)
-		p.candidates[0] = fire
-	default:
-		p.pass(p.candidates[0], RunSkipped, ReasonCoalesced)
-		p.candidates = append(p.candidates[1:], fire)
+	p.tail = append(p.tail, span{first: fire, last: fire, count: 1})
+	p.candidates++
+}
+
+// drop settles the earliest candidate as one that does not run.
+func (p *planner) drop(reason Reason) {
+	p.tail[0].state, p.tail[0].reason = RunSkipped, reason
+	p.candidates--
+	for len(p.tail) > 0 && p.tail[0].state != "" {
+		p.settled = appendSpan(p.settled, p.tail[0])
+		p.tail = p.tail[1:]
 	}
 }
 
-// finish settles the candidates: they run, or the job has too many runs already.
-func (p *planner) finish(active int) []Run {
-	if active >= p.job.MaxInstances {
-		// What would have been rolled into the run did not run for the same reason.
-		for i := range p.rows {
-			if p.rows[i].Reason == ReasonCoalesced {
-				p.rows[i].Reason = ReasonOverlap
+// finish makes rows of it all. Candidates run, but for those for which the
+// job has too many runs already.
+func (p *planner) finish(active Active) (rows []Run, stopRunning string) {
+	spans := append(p.settled, p.tail...)
+	overlap := p.candidates - p.admitted(active)
+	var final []span
+	for i, s := range spans {
+		switch {
+		case s.state == "" && overlap > 0:
+			overlap--
+			s.state, s.reason = RunSkipped, ReasonOverlap
+		case s.reason == ReasonCoalesced && p.admitted(active) == 0:
+			// What would have been rolled into the run did not run for the same reason.
+			s.reason = ReasonOverlap
+		}
+		final = appendSpan(final, s)
+		if i == len(spans)-1 && s.state == "" && p.job.Overlap == OverlapCancel && active.Running >= p.job.MaxInstances {
+			stopRunning = replaced + s.first.UTC().Format(time.RFC3339)
+		}
+	}
+	waiting := active.Queued
+	for _, s := range final {
+		row := newRun(p.job, s.first, OriginSchedule, p.now)
+		row.LastFireTime, row.FireCount = s.last, s.count
+		if s.state != "" {
+			row.State, row.Reason, row.EndedAt = s.state, s.reason, p.now
+		} else {
+			row.Turn = p.now.Add(time.Duration(waiting) * turn)
+			if pace := p.job.CatchUp.Pace; pace > 0 && waiting > 0 {
+				row.NotBefore = p.now.Add(time.Duration(waiting) * pace)
 			}
+			waiting++
 		}
-		for _, fire := range p.candidates {
-			p.pass(fire, RunSkipped, ReasonOverlap)
-		}
-		return p.rows
+		rows = append(rows, row)
 	}
-	for _, fire := range p.candidates {
-		p.rows = append(p.rows, newRun(p.job, fire, OriginSchedule, p.now))
-	}
-	return p.rows
+	return rows, stopRunning
 }
 
-// passed returns one skipped row for all fire times of a job from its next
-// fire time to now, and the first fire time after now. It is what becomes of
-// those that a pause or the end of the job overtook.
-func passed(job Job, now time.Time, reason Reason) (rows []Run, next time.Time) {
-	if job.Trigger == nil {
-		return nil, time.Time{}
+// replaced begins Run.StopBy of a run that OverlapCancel stops.
+const replaced = "replaced by the run of "
+
+// admitted is how many candidates become runs, the latest ones, given the
+// job's runs that go on.
+func (p *planner) admitted(active Active) int {
+	going := active.Queued + active.Running
+	if going < p.job.MaxInstances {
+		return p.candidates // those of a catch-up wait for each other
 	}
-	p := planner{job: &job, now: now}
-	trigger := job.trigger()
-	fire := job.NextFireTime
-	for !fire.IsZero() && !fire.After(now) {
-		p.pass(fire, RunSkipped, reason)
-		following, ok := trigger.Next(fire)
-		if !ok || !following.After(fire) {
-			fire = time.Time{}
-			break
-		}
-		fire = following
+	room := p.job.MaxInstances
+	switch p.job.Overlap {
+	case OverlapQueueOne, OverlapCancel:
+		room++
+	case OverlapQueueAll:
+		room += maxCatchUp
+	default:
 	}
-	return p.rows, fire
+	return max(0, min(p.candidates, room-going))
 }
 
 // grace is how late a run of the job may start after the fire time; negative
@@ -164,5 +291,8 @@ func newRun(job *Job, fire time.Time, origin Origin, now time.Time) Run {
 		Origin:       origin,
 		State:        RunQueued,
 		Executor:     job.Executor,
+		Priority:     job.Priority,
+		LimitKey:     job.Limit.Key,
+		Turn:         now,
 	}
 }

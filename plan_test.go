@@ -59,7 +59,7 @@ func TestPlan(t *testing.T) {
 		},
 		"several due, earliest runs": {
 			job: Job{Trigger: second, Coalesce: CoalesceEarliest}, after: 3 * time.Second,
-			want: []string{"skipped/coalesced 1..3 ×3", "queued/ 0"}, next: 4 * time.Second,
+			want: []string{"queued/ 0", "skipped/coalesced 1..3 ×3"}, next: 4 * time.Second,
 		},
 		"several due, all run": {
 			job: Job{Trigger: second, Coalesce: CoalesceAll}, after: 2 * time.Second,
@@ -104,7 +104,7 @@ func TestPlan(t *testing.T) {
 			t.Parallel()
 			test.job.NextFireTime = noon
 			test.job.MaxInstances = max(1, test.job.MaxInstances)
-			got := plan(test.job, test.active, noon.Add(test.after))
+			got := plan(test.job, Active{Running: test.active}, noon.Add(test.after))
 			if diff := cmp.Diff(test.want, brief(got.Runs)); diff != "" {
 				t.Errorf("rows (-want +got):\n%s", diff)
 			}
@@ -130,7 +130,7 @@ func TestPlanCoversEachFireTimeOnce(t *testing.T) {
 		for active := range 2 {
 			for _, seconds := range []int{0, 1, 2, 59, 60, 61, 62, 1500, 5000} {
 				job := Job{Trigger: every(time.Second), Coalesce: coalesce, MaxInstances: 1, NextFireTime: noon, MisfireGrace: 2000 * time.Second}
-				got := plan(job, active, noon.Add(time.Duration(seconds)*time.Second))
+				got := plan(job, Active{Running: active}, noon.Add(time.Duration(seconds)*time.Second))
 				covered := map[int64]int{}
 				var total int64
 				for _, run := range got.Runs {
@@ -169,7 +169,7 @@ func TestPlanQuarantinesWhatItCannotAsk(t *testing.T) {
 		"backwards":  {Trigger: broken{backwards: true}},
 	} {
 		job.NextFireTime, job.MaxInstances = noon, 1
-		if got := plan(job, 0, noon.Add(time.Second)); got.Quarantine == "" || len(got.Runs) != 0 {
+		if got := plan(job, Active{}, noon.Add(time.Second)); got.Quarantine == "" || len(got.Runs) != 0 {
 			t.Errorf("%s: %+v, want quarantine without rows", name, got)
 		}
 	}
@@ -180,6 +180,6 @@ func BenchmarkPlanAfterAWeek(b *testing.B) {
 	now := noon.Add(7 * 24 * time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		plan(job, 0, now)
+		plan(job, Active{}, now)
 	}
 }

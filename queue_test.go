@@ -61,7 +61,7 @@ type leaving struct {
 	leave context.CancelFunc
 }
 
-func (l *leaving) UpdateJob(ctx context.Context, id string, change func(jobcenter.Job, int) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
+func (l *leaving) UpdateJob(ctx context.Context, id string, change func(jobcenter.Job, jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
 	defer l.leave()
 	return l.JobStore.UpdateJob(ctx, id, change)
 }
@@ -71,7 +71,7 @@ func TestRunNowThatQueuedARunSaysSo(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	b := start(t, jobcenter.Options{Store: &leaving{jobcenter.NewMemoryStore(0), leave}}, nothing)
 	b.add(jobcenter.Job{ID: "j", Trigger: never(t)})
-	run, err := b.RunNow(ctx, "j", jobcenter.OriginManual, "")
+	run, err := b.RunNow(ctx, "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual})
 	if err != nil || b.only("j").ID != run.ID {
 		t.Errorf("run = %+v, %v, want the one that was queued", run, err)
 	}

@@ -2,7 +2,7 @@ package jobcenter
 
 import (
 	"context"
-	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,12 +14,8 @@ const gather = 100 * time.Millisecond
 // recorder carries output and ends of runs to the store, as much in one
 // transaction as has gathered meanwhile (group commit).
 type recorder struct {
-	store   JobStore
-	log     *slog.Logger
-	changed func(runIDs []string)
-	report  func(error) // the store's last word: an error, or nil when it is well
-
-	wake chan struct{}
+	keeper *keeper
+	wake   chan struct{}
 
 	mu     sync.Mutex
 	dirty  map[*output]bool
@@ -27,18 +23,20 @@ type recorder struct {
 	ends   []*ending
 }
 
-// ending is the end of a run on its way to the store.
+// ending is the end of a run, or of an attempt, on its way to the store.
 type ending struct {
+	job    *Job
 	run    Run
+	carry  Carry
 	output *output
 	done   chan struct{} // closed once the store has it
 }
 
-func newRecorder(store JobStore, log *slog.Logger, changed func([]string), report func(error)) *recorder {
+func newRecorder(k *keeper) *recorder {
 	return &recorder{
-		store: store, log: log, changed: changed, report: report,
-		wake:  make(chan struct{}, 1), // one slot: a signal sent while busy is kept, a second says nothing new
-		dirty: map[*output]bool{},
+		keeper: k,
+		wake:   make(chan struct{}, 1), // one slot: a signal sent while busy is kept, a second says nothing new
+		dirty:  map[*output]bool{},
 	}
 }
 
@@ -50,25 +48,18 @@ func (r *recorder) touch(o *output, urgent bool) {
 	r.urgent = r.urgent || urgent
 	r.mu.Unlock()
 	if news {
-		r.signal()
+		poke(r.wake)
 	}
 }
 
 // end hands over a run that has ended, with its last output.
-func (r *recorder) end(run Run, o *output) (recorded <-chan struct{}) {
-	e := &ending{run: run, output: o, done: make(chan struct{})}
+func (r *recorder) end(e ending) (recorded <-chan struct{}) {
+	e.done = make(chan struct{})
 	r.mu.Lock()
-	r.ends = append(r.ends, e)
+	r.ends = append(r.ends, &e)
 	r.mu.Unlock()
-	r.signal()
+	poke(r.wake)
 	return e.done
-}
-
-func (r *recorder) signal() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
 }
 
 // run records until ctx ends. What could not be recorded by then is lost to
@@ -82,13 +73,13 @@ func (r *recorder) run(ctx context.Context) {
 		}
 		records, ends, retry := r.gather()
 		pause = retry
-		if !r.write(ctx, records) {
+		if !r.writeAndTell(ctx, records, ends) {
 			return
 		}
 		for _, e := range ends {
 			close(e.done)
 		}
-		r.changed(touched(records))
+		r.keeper.notify(touched(records))
 	}
 }
 
@@ -138,6 +129,9 @@ func (r *recorder) gather() (records Records, ends []*ending, retry time.Duratio
 			e.run.OutputSize, e.run.OutputKept = e.output.sizes()
 		}
 		records.Ends = append(records.Ends, e.run)
+		if e.carry.Carried != nil || e.carry.Result != nil {
+			records.Carries = append(records.Carries, e.carry)
+		}
 	}
 	for o := range dirty {
 		if again := records.add(o, false); again > 0 {
@@ -159,18 +153,55 @@ func (records *Records) add(o *output, final bool) (retry time.Duration) {
 	return retry
 }
 
+// writeAndTell writes records and publishes the ends. What follows from an end
+// in the store, such as the next run of the job, is told after it.
+func (r *recorder) writeAndTell(ctx context.Context, records Records, ends []*ending) bool {
+	if len(ends) == 0 {
+		return r.write(ctx, records)
+	}
+	jobs, events := r.keeper.endEvents(ends)
+	release := r.keeper.events.hold(jobs...)
+	if !r.write(ctx, records) {
+		release()
+		return false
+	}
+	release(events...)
+	if slices.ContainsFunc(ends, func(e *ending) bool { return e.run.State == RunQueued }) {
+		r.keeper.queued() // so that it knows when
+	}
+	return true
+}
+
+// endEvents says which events the ends of runs are, and of which jobs.
+func (k *keeper) endEvents(ends []*ending) (jobs []string, events []Event) {
+	for _, e := range ends {
+		event := Event{Type: EventRunEnded, Store: k.name, Job: e.job, Run: &e.run, Executor: e.run.Executor}
+		switch e.run.State {
+		case RunQueued:
+			event.Type = EventRunRetry
+		case RunSkipped:
+			event.Type = EventRunSkipped
+		default:
+		}
+		jobs, events = append(jobs, e.job.ID), append(events, event)
+	}
+	return jobs, events
+}
+
 // write tries until the store takes the records or ctx ends.
 func (r *recorder) write(ctx context.Context, records Records) bool {
 	if len(records.Output) == 0 && len(records.Drops) == 0 && len(records.Ends) == 0 {
 		return true
 	}
 	for wait := newBackoff(); ; {
-		err := r.store.Record(ctx, records)
-		r.report(err)
+		err := r.keeper.store.Record(ctx, records)
+		if err != nil && ctx.Err() != nil {
+			return false
+		}
+		r.keeper.noteStore(ctx, err, &r.keeper.state.storeErr, "cannot record runs")
 		if err == nil {
 			return true
 		}
-		r.log.LogAttrs(ctx, slog.LevelError, "cannot record runs", slog.Int("ends", len(records.Ends)), slog.Any("error", err))
 		if !wait.sleep(ctx) {
 			return false
 		}

@@ -4,47 +4,103 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
 )
 
-// keepLease renews this node's lease, and records the runs of nodes that do
-// not renew theirs as lost.
-func (s *Scheduler) keepLease(ctx context.Context) {
-	tick := time.NewTicker(s.opts.Lease / 3)
+// keepLease renews this node's lease, and sees to the runs of nodes that do
+// not renew theirs.
+func (k *keeper) keepLease(ctx context.Context) {
+	tick := time.NewTicker(k.opts.Lease / 3)
 	defer tick.Stop()
 	renewed := time.Now()
 	var trusted time.Time // from when on a lease that has ended says that its node is dead
 	for {
 		now := time.Now()
-		err := s.store.Heartbeat(ctx, s.opts.Node, now.Add(s.opts.Lease))
+		err := k.store.Heartbeat(ctx, k.opts.Node, now.Add(k.opts.Lease))
 		if err == nil {
 			// Where this node could not renew its lease in time, because nobody
 			// could write to the store or the machine slept, no other could
 			// either. They get the time of a lease to do so. Round leaves out
 			// the monotonic clock, which stands still while a machine sleeps.
 			done := time.Now()
-			if done.Round(0).Sub(renewed.Round(0)) > s.opts.Lease/2 {
-				trusted = done.Add(s.opts.Lease)
+			if done.Round(0).Sub(renewed.Round(0)) > k.opts.Lease/2 {
+				trusted = done.Add(k.opts.Lease)
 			}
 			renewed = done
 		}
 		if err == nil && !now.Before(trusted) {
 			var orphans []Claimed
-			if orphans, err = s.store.Orphans(ctx, "", now, claimBatch); err == nil {
-				err = s.recover(ctx, orphans, "")
+			if orphans, err = k.store.Orphans(ctx, "", now, claimBatch); err == nil {
+				err = k.recover(ctx, orphans, "")
 			}
 		}
-		if err != nil && ctx.Err() == nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "cannot renew the lease", slog.String("node", s.opts.Node), slog.Any("error", err))
+		if ctx.Err() != nil {
+			return
 		}
+		k.noteStore(ctx, err, &k.state.leaseErr, "cannot renew the lease")
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// checkHeld has the store asked at once about the runs that go on here.
+func (k *keeper) checkHeld() { poke(k.held) }
+
+// watchHeld asks the store, while runs go on here, which of them are to be
+// stopped and which another scheduler has taken over.
+func (k *keeper) watchHeld(ctx context.Context) {
+	tick := time.NewTicker(k.opts.PollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-k.held:
+		}
+		k.state.Lock()
+		mine := maps.Clone(k.state.running)
+		k.state.Unlock()
+		if len(mine) == 0 {
+			continue
+		}
+		// What was claimed after this look is not in mine, and so not missed.
+		held, err := k.store.Held(ctx, k.opts.Node)
+		if err != nil {
+			continue // the loop and the lease say that the store fails
+		}
+		holds := make(map[string]Hold, len(held))
+		for _, h := range held {
+			holds[h.RunID] = h
+		}
+		k.state.Lock()
+		for id, e := range mine {
+			h, ok := holds[id]
+			switch {
+			case e.ended:
+			case !ok || h.Attempt != e.run.Attempt:
+				e.cancel(ErrLostRun)
+			case h.StopBy != "":
+				e.cancel(&stopError{stoppedBy(h.StopBy)})
+			}
+		}
+		k.state.Unlock()
+	}
+}
+
+// stoppedBy takes the name out of what StopRun has written.
+func stoppedBy(stopBy string) string {
+	by, named := strings.CutPrefix(stopBy, ErrStopped.Error()+" by ")
+	if !named && by == ErrStopped.Error() {
+		return ""
+	}
+	return by
 }
 
 const (
@@ -61,14 +117,14 @@ const (
 // recoverOwn records what this node was running when it died. It returns when
 // all that is known, so that nothing begun later is taken for it; recovering is
 // done when it is recorded.
-func (s *Scheduler) recoverOwn(ctx context.Context, services, recovering *sync.WaitGroup) {
+func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.WaitGroup) {
 	for wait := newBackoff(); ctx.Err() == nil; {
-		orphans, err := s.store.Orphans(ctx, s.opts.Node, time.Now(), maxOrphans)
-		s.mu.Lock()
-		s.loopErr = err
-		s.mu.Unlock()
+		orphans, err := k.store.Orphans(ctx, k.opts.Node, time.Now(), maxOrphans)
+		if ctx.Err() != nil {
+			return
+		}
+		k.noteStore(ctx, err, &k.state.loopErr, "cannot recover runs")
 		if err != nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "cannot recover runs", slog.String("node", s.opts.Node), slog.Any("error", err))
 			wait.sleep(ctx)
 			continue
 		}
@@ -77,7 +133,7 @@ func (s *Scheduler) recoverOwn(ctx context.Context, services, recovering *sync.W
 		services.Go(func() {
 			defer recovering.Done()
 			defer close(recovered)
-			s.recoverUntilDone(ctx, orphans)
+			k.recoverUntilDone(ctx, orphans)
 		})
 		if len(orphans) < maxOrphans {
 			waitFor(recovered, recoveryHead)
@@ -87,62 +143,82 @@ func (s *Scheduler) recoverOwn(ctx context.Context, services, recovering *sync.W
 	}
 }
 
-func (s *Scheduler) recoverUntilDone(ctx context.Context, orphans []Claimed) {
+func (k *keeper) recoverUntilDone(ctx context.Context, orphans []Claimed) {
 	for wait := newBackoff(); ctx.Err() == nil; wait.sleep(ctx) {
-		err := s.recover(ctx, orphans, s.opts.Node)
+		err := k.recover(ctx, orphans, k.opts.Node)
 		if err == nil {
 			return
 		}
-		s.log.LogAttrs(ctx, slog.LevelError, "cannot recover runs", slog.String("node", s.opts.Node), slog.Any("error", err))
+		k.log.LogAttrs(ctx, slog.LevelError, "cannot recover runs", slog.String("node", k.opts.Node), slog.Any("error", err))
 	}
 }
 
 // recover records runs whose node is dead as lost. node is this node at its
 // start, when all that it ever began is dead, and empty later.
-func (s *Scheduler) recover(ctx context.Context, orphans []Claimed, node string) error {
+func (k *keeper) recover(ctx context.Context, orphans []Claimed, node string) error {
 	if len(orphans) == 0 {
 		return nil
 	}
-	ends := make([]Run, len(orphans))
+	ends := make([]*ending, len(orphans))
 	var recovered sync.WaitGroup
 	for i, orphan := range orphans {
 		recovered.Go(func() {
-			run := orphan.Runs[0]
-			run.State, run.Reason = RunLost, ReasonNodeDied
-			run.Message = fmt.Sprintf("node %q did not renew its lease", run.Node)
+			run, job := orphan.Runs[0], orphan.Job
+			job.Store = k.name
+			died := fmt.Sprintf("node %q did not renew its lease", run.Node)
 			if run.Node == node {
-				run.Message = "the scheduler's process died during the run" + s.recoverTask(ctx, orphan.Job, run)
+				died = "the scheduler's process died during the run" + k.recoverTask(ctx, job, run)
 			}
-			run.EndedAt = time.Now()
-			ends[i] = run
+			k.lose(&job, &run, died, time.Now())
+			ends[i] = &ending{job: &job, run: run}
 		})
 	}
 	recovered.Wait()
-	for i := range ends {
-		size, kept, err := s.storedOutput(ctx, ends[i].ID)
+	records := Records{Ends: make([]Run, len(ends))}
+	for i, e := range ends {
+		size, kept, err := k.storedOutput(ctx, e.run.ID)
 		if err != nil {
 			return err
 		}
-		ends[i].OutputSize, ends[i].OutputKept = size, kept
+		e.run.OutputSize, e.run.OutputKept = size, kept
+		records.Ends[i] = e.run
 	}
-	if err := s.store.Record(ctx, Records{Ends: ends}); err != nil {
+	jobs, events := k.endEvents(ends)
+	release := k.events.hold(jobs...)
+	if err := k.store.Record(ctx, records); err != nil {
+		release()
 		return err
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "runs lost", slog.Int("count", len(ends)))
-	s.queued()
+	release(events...)
+	k.log.LogAttrs(ctx, slog.LevelWarn, "runs of a dead process", slog.String("store", k.name), slog.Int("count", len(ends)))
+	k.queued()
 	return nil
+}
+
+// lose says what becomes of a run whose node died: it is lost, or gets another
+// attempt if its job asks for that.
+func (k *keeper) lose(job *Job, run *Run, died string, now time.Time) {
+	run.State, run.Reason, run.Message, run.EndedAt = RunLost, ReasonNodeDied, died, now
+	switch most := max(MaxRecoveries, job.Retry.Attempts); {
+	case run.StopBy != "":
+		// Nobody wants it any more.
+	case job.RequestsRecovery && run.Attempt < most:
+		requeue(run, now)
+	case job.RequestsRecovery:
+		run.Message = fmt.Sprintf("%s; it was attempt %d of %d", died, run.Attempt, most)
+	}
 }
 
 // recoverTask lets the task end what its run left behind, and returns what it
 // has to say.
-func (s *Scheduler) recoverTask(ctx context.Context, job Job, run Run) (note string) {
+func (k *keeper) recoverTask(ctx context.Context, job Job, run Run) (note string) {
 	defer func() {
 		if p := recover(); p != nil {
 			note = fmt.Sprintf("; recovery panicked: %v", p)
 		}
 	}()
 	var notes strings.Builder
-	for name, task := range s.opts.Tasks {
+	for name, task := range k.opts.Tasks {
 		recoverer, ok := task.(Recoverer)
 		// A job that was removed while it ran no longer says what its task was.
 		if !ok || job.Task != "" && job.Task != name {
@@ -160,9 +236,9 @@ func (s *Scheduler) recoverTask(ctx context.Context, job Job, run Run) (note str
 }
 
 // storedOutput measures what the store has of a run's output.
-func (s *Scheduler) storedOutput(ctx context.Context, runID string) (size, kept int64, err error) {
+func (k *keeper) storedOutput(ctx context.Context, runID string) (size, kept int64, err error) {
 	for {
-		chunks, err := s.store.Output(ctx, runID, size, 1<<20)
+		chunks, err := k.store.Output(ctx, runID, size, 1<<20)
 		if err != nil || len(chunks) == 0 {
 			return size, kept, err
 		}

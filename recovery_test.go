@@ -22,7 +22,7 @@ func TestNodesOutliveAStoreThatWasDownForLongerThanALease(t *testing.T) {
 		}
 		worker := start(t, jobcenter.Options{Store: stores["worker"], Node: "worker", StopGrace: -1}, work)
 		worker.add(jobcenter.Job{ID: "long", Trigger: never(t)})
-		if _, err := worker.RunNow(t.Context(), "long", jobcenter.OriginManual, ""); err != nil {
+		if _, err := worker.RunNow(t.Context(), "long", jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 			t.Fatal(err)
 		}
 		// So that each of its looks at the leases comes before the worker can renew its own.

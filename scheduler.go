@@ -15,25 +15,38 @@ import (
 // Options are what a Scheduler is made of. The zero value is a scheduler with
 // a memory store, one pool of 20 and no tasks.
 type Options struct {
-	// Store keeps jobs and runs. Nil means a new memory store.
+	// Store keeps the jobs that name no store, and their runs. Nil means a new
+	// memory store, unless Stores has one under DefaultStore.
 	Store JobStore
+	// Stores are further stores, by name.
+	Stores map[string]JobStore
 	// Tasks are what jobs can do, by name.
 	Tasks map[string]Task
 	// Executors by name. Nil, or a map without DefaultExecutor, means that
 	// DefaultExecutor is a pool of DefaultPoolSize.
 	Executors map[string]Executor
-	// Node names this scheduler among those that share the store. When Run
+	// QueueLimit is how many runs of one store may wait for the same executor,
+	// give or take a batch for each scheduler that shares the store. Fire times beyond
+	// that are recorded as skipped with ReasonQueueFull. Zero means 10,000.
+	QueueLimit int
+	// Defaults are the run rules of jobs that leave them at their zero value
+	// when they are added or changed: Executor, Priority, MisfireGrace,
+	// Coalesce, CatchUp, Overlap, MaxInstances, Timeout and Retry are taken.
+	Defaults Job
+	// Node names this scheduler among those that share a store. When Run
 	// starts, runs that a node of this name had begun are recorded as lost;
 	// so no two living schedulers may have the same. Empty means a random one.
 	Node string
+	// Standby has the scheduler start without firing, see Scheduler.Standby.
+	Standby bool
 	// StopGrace is how long Run lets runs go on once its context has ended,
 	// before they are cancelled and recorded as stopped. Zero means 30 s,
 	// negative none at all.
 	StopGrace time.Duration
-	// OutputLimit is how many bytes of output are kept of a run: its
-	// first half and its last. Zero means 10 MiB.
+	// OutputLimit is how many bytes of output are kept of an attempt at a run:
+	// its first half and its last. Zero means 10 MiB.
 	OutputLimit int64
-	// PollInterval is how often the store is asked for changes that other
+	// PollInterval is how often a store is asked for changes that other
 	// processes made. Zero means 1 s.
 	PollInterval time.Duration
 	// Lease is for how long this node's runs are taken to be alive without a
@@ -43,360 +56,395 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// claimBatch is how many jobs one transaction takes.
-const claimBatch = 100
-
 // Scheduler fires jobs. Its methods are safe for concurrent use, and all but
-// Run work whether it is running or not.
+// Run, Start and Shutdown work whether it is running or not.
 type Scheduler struct {
-	opts      Options
-	store     JobStore
-	log       *slog.Logger
-	taskNames []string
-	recorder  *recorder
-	// wake ends the loop's sleep. One slot: a wake-up sent while the loop is
-	// busy is kept, and a second one would tell it nothing new.
-	wake chan struct{}
+	opts   Options
+	log    *slog.Logger
+	events *bus
+	late   lateness
 
-	mu       sync.Mutex
-	started  bool
-	loopErr  error                 // why the last pass of the loop failed; nil when it did not
-	asked    time.Time             // when the loop turned to the store; zero while it does not wait for it
-	storeErr error                 // the same of the recorder
-	backlog  bool                  // queued rows may be waiting in the store
-	running  map[string]*execution // by run id
-	watchers map[string]*watch
+	mu        sync.Mutex
+	tasks     map[string]Task
+	executors map[string]Executor
+	keepers   map[string]*keeper // by the name of their store
+	session   *session           // nil while the scheduler does not run
+	standby   bool
+	hooks     []*hook
+
+	watch struct {
+		sync.Mutex
+		byRun map[string]*watch
+	}
+}
+
+// session is one run of a scheduler, from its start to its end.
+type session struct {
+	ctx     context.Context //nolint:containedctx // it is the session's life: what is added later runs under it
+	end     context.CancelFunc
+	hurry   chan struct{} // closed when runs are not to be waited for any longer
+	rush    sync.Once
+	patient bool // Shutdown says how long to wait, not Options.StopGrace
+	keepers sync.WaitGroup
+	done    chan struct{}
 }
 
 // New makes a scheduler. It fails if an option is out of range.
 func New(opts Options) (*Scheduler, error) {
-	if opts.Store == nil {
-		opts.Store = NewMemoryStore(0)
+	s := &Scheduler{
+		log: opts.Logger, tasks: maps.Clone(opts.Tasks), executors: maps.Clone(opts.Executors), keepers: map[string]*keeper{},
+		standby: opts.Standby,
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
 	}
-	opts.Executors = maps.Clone(opts.Executors)
-	if opts.Executors[DefaultExecutor] == nil {
+	if s.tasks == nil {
+		s.tasks = map[string]Task{}
+	}
+	for name, task := range s.tasks {
+		if err := checkTask(name, task); err != nil {
+			return nil, err
+		}
+	}
+	s.tasks[funcTaskName] = funcTask{}
+	if s.executors == nil {
+		s.executors = map[string]Executor{}
+	}
+	if s.executors[DefaultExecutor] == nil {
 		pool, err := NewPool(DefaultPoolSize)
 		if err != nil {
 			return nil, err
 		}
-		if opts.Executors == nil {
-			opts.Executors = map[string]Executor{}
-		}
-		opts.Executors[DefaultExecutor] = pool
+		s.executors[DefaultExecutor] = pool
 	}
-	opts.Tasks = maps.Clone(opts.Tasks)
-	for name, task := range opts.Tasks {
-		if name == "" || task == nil {
-			return nil, fmt.Errorf("jobcenter: task %q: a task needs a name and must not be nil", name)
-		}
+	if opts.PollInterval < 0 || opts.Lease < 0 || opts.OutputLimit < 0 || opts.QueueLimit < 0 {
+		return nil, fmt.Errorf("jobcenter: PollInterval %s, Lease %s, OutputLimit %d, QueueLimit %d: must not be negative",
+			opts.PollInterval, opts.Lease, opts.OutputLimit, opts.QueueLimit)
 	}
-	if opts.Node == "" {
-		opts.Node = newID(time.Now())
-	}
-	if opts.PollInterval < 0 || opts.Lease < 0 || opts.OutputLimit < 0 {
-		return nil, fmt.Errorf("jobcenter: PollInterval %s, Lease %s, OutputLimit %d: must not be negative", opts.PollInterval, opts.Lease, opts.OutputLimit)
-	}
+	opts.Node = cmp.Or(opts.Node, newID(time.Now()))
 	opts.PollInterval = cmp.Or(opts.PollInterval, time.Second)
 	opts.Lease = cmp.Or(opts.Lease, 15*time.Second)
 	opts.StopGrace = cmp.Or(opts.StopGrace, 30*time.Second)
 	opts.OutputLimit = cmp.Or(opts.OutputLimit, 10<<20)
-	s := &Scheduler{
-		opts:      opts,
-		store:     opts.Store,
-		log:       opts.Logger,
-		taskNames: slices.Sorted(maps.Keys(opts.Tasks)),
-		wake:      make(chan struct{}, 1),
-		running:   map[string]*execution{},
-		watchers:  map[string]*watch{},
+	opts.QueueLimit = cmp.Or(opts.QueueLimit, 10_000)
+	s.opts = opts
+	s.watch.byRun = map[string]*watch{}
+	s.events = newBus(opts.Node, s.log)
+	stores := maps.Clone(opts.Stores)
+	if stores == nil {
+		stores = map[string]JobStore{}
 	}
-	s.recorder = newRecorder(s.store, s.log, s.notify, func(err error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.storeErr = err
-	})
+	switch {
+	case opts.Store != nil && stores[DefaultStore] != nil:
+		return nil, fmt.Errorf("jobcenter: the store %q is given twice, as Store and in Stores", DefaultStore)
+	case opts.Store != nil:
+		stores[DefaultStore] = opts.Store
+	case stores[DefaultStore] == nil:
+		stores[DefaultStore] = NewMemoryStore(0)
+	}
+	for name, store := range stores {
+		if name == "" || store == nil {
+			return nil, fmt.Errorf("jobcenter: store %q: a store needs a name and must not be nil", name)
+		}
+		s.keepers[name] = newKeeper(s, name, store)
+	}
 	return s, nil
 }
 
-// Store returns the scheduler's job store, for reading.
-func (s *Scheduler) Store() JobStore { return s.store }
-
-// Health returns nil while the scheduler fires jobs, and otherwise why it does not.
-func (s *Scheduler) Health() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.started {
-		return errors.New("jobcenter: the scheduler is not running")
+func checkTask(name string, task Task) error {
+	if name == "" || task == nil {
+		return fmt.Errorf("jobcenter: task %q: a task needs a name and must not be nil", name)
 	}
-	var slow error
-	if waited := time.Since(s.asked); !s.asked.IsZero() && waited > storePatience {
-		slow = fmt.Errorf("jobcenter: the store has not answered for %s", waited.Round(time.Second))
+	if name == funcTaskName {
+		return fmt.Errorf("jobcenter: task %q: the name is that of jobs with a Func", name)
 	}
-	return errors.Join(s.loopErr, s.storeErr, slow)
-}
-
-// storePatience is how long the store may take for due jobs until the
-// scheduler no longer calls itself healthy.
-const storePatience = 5 * time.Second
-
-// noteAsked notes when the loop turned to the store; zero: it is done.
-func (s *Scheduler) noteAsked(at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = at
-}
-
-// Run fires due jobs until ctx ends, then stops claiming, waits for the runs
-// that it started (see Options.StopGrace) and returns nil. No error of the
-// store or of a task ends it. It fails at once if it is running already.
-func (s *Scheduler) Run(ctx context.Context) error {
-	s.mu.Lock()
-	if s.started {
-		s.mu.Unlock()
-		return errors.New("jobcenter: the scheduler is running already")
-	}
-	s.started, s.backlog = true, true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.started = false
-		s.mu.Unlock()
-	}()
-
-	// What serves runs outlives ctx, until the last of them has ended.
-	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
-	var runs, services sync.WaitGroup
-	services.Go(func() { s.recorder.run(lasting) })
-	services.Go(func() { s.keepLease(lasting) })
-
-	began := microseconds(time.Now())
-	var recovering sync.WaitGroup
-	s.recoverOwn(ctx, &services, &recovering)
-	services.Go(func() {
-		recovering.Wait() // what died with the process before does not stand in the way
-		s.fireAtStart(ctx, began)
-	})
-	s.loop(ctx, func(job Job, run Run) { s.execute(lasting, &runs, job, run) })
-	s.drain(lasting, &runs)
-	end()
-	services.Wait()
 	return nil
 }
 
-// loop claims and starts what is due, and sleeps until the next fire time or
-// a change.
-func (s *Scheduler) loop(ctx context.Context, start func(Job, Run)) {
-	wait := newBackoff()
-	for ctx.Err() == nil {
-		next, err := s.pass(ctx, start)
-		if ctx.Err() != nil {
-			return
-		}
-		s.mu.Lock()
-		s.loopErr = err
-		s.mu.Unlock()
-		if err != nil {
-			s.log.LogAttrs(ctx, slog.LevelError, "cannot take due jobs", slog.Any("error", err))
-			wait.sleep(ctx)
-			continue
-		}
-		wait = newBackoff()
-		s.sleep(ctx, next)
+// Errors of a scheduler's life.
+var (
+	// ErrRunning: the scheduler is running already.
+	ErrRunning = errors.New("the scheduler is running already")
+	// ErrUnknown: there is no store, executor or task of this name.
+	ErrUnknown = errors.New("unknown name")
+)
+
+// Run fires due jobs until ctx ends, or Shutdown is called, then stops
+// claiming, waits for the runs that it started (see Options.StopGrace) and
+// returns nil. No error of a store or of a task ends it. ErrRunning at once if
+// it is running already. A scheduler that has ended can be run again.
+func (s *Scheduler) Run(ctx context.Context) error {
+	session, err := s.open(ctx)
+	if err != nil {
+		return err
 	}
+	s.serve(session)
+	return nil
 }
 
-// sleep waits until the instant, a change, or the next poll. The poll also
-// bounds how long a jump of the clock goes unnoticed, since timers do not see one.
-func (s *Scheduler) sleep(ctx context.Context, until time.Time) {
-	pause := s.opts.PollInterval
-	polls := true
-	if !until.IsZero() {
-		if left := time.Until(until); left < pause {
-			pause, polls = left, false
-		}
+// Start runs the scheduler in the background until Shutdown. ErrRunning.
+func (s *Scheduler) Start() error {
+	session, err := s.open(context.Background())
+	if err != nil {
+		return err
 	}
-	if pause <= 0 {
-		return
-	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-s.wake:
-	case <-timer.C:
-		if polls {
-			s.noteBacklog() // rows may have come from another process
-		}
-	}
+	go s.serve(session)
+	return nil
 }
 
-// noteBacklog notes that queued rows may be waiting in the store.
-func (s *Scheduler) noteBacklog() {
+func (s *Scheduler) open(ctx context.Context) (*session, error) {
 	s.mu.Lock()
-	s.backlog = true
-	s.mu.Unlock()
-}
-
-func (s *Scheduler) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	defer s.mu.Unlock()
+	if s.session != nil {
+		return nil, fmt.Errorf("jobcenter: %w", ErrRunning)
 	}
-}
-
-// queued tells the loop that rows are waiting.
-func (s *Scheduler) queued() {
-	s.noteBacklog()
-	s.signal()
-}
-
-// pass takes queued runs, then claims due jobs, until nothing is left to take.
-// It returns the next fire time, zero if there is none.
-func (s *Scheduler) pass(ctx context.Context, start func(Job, Run)) (time.Time, error) {
-	defer s.noteAsked(time.Time{})
-	for ctx.Err() == nil {
-		s.noteAsked(time.Now())
-		if err := s.takeQueued(ctx, start); err != nil {
-			return time.Time{}, err
-		}
-		next, ok, err := s.store.NextFireTime(ctx, s.taskNames)
-		if err != nil || !ok || next.After(time.Now()) {
-			return next, err
-		}
-		n, err := s.claim(ctx, start)
-		if err != nil {
-			return time.Time{}, err
-		}
-		if n == 0 { // another scheduler was quicker
-			return time.Time{}, nil
-		}
+	n := &session{hurry: make(chan struct{}), done: make(chan struct{})}
+	n.ctx, n.end = context.WithCancel(ctx)
+	s.session = n
+	s.events.publish(Event{Type: EventSchedulerStarted})
+	for _, k := range s.keepers {
+		s.begin(n, k)
 	}
-	return time.Time{}, nil
+	return n, nil
 }
 
-// takeQueued starts queued runs where executors have places.
-func (s *Scheduler) takeQueued(ctx context.Context, start func(Job, Run)) error {
+// begin runs the keeper of a store in a session. The caller holds s.mu.
+func (s *Scheduler) begin(n *session, k *keeper) {
+	ctx := k.begin(n.ctx)
+	n.keepers.Go(func() { k.run(ctx, n) })
+}
+
+func (s *Scheduler) serve(n *session) {
+	<-n.ctx.Done()
+	n.keepers.Wait()
+	n.end()
 	s.mu.Lock()
-	backlog := s.backlog
-	// Cleared before looking, so that a row queued meanwhile sets it again.
-	// While something runs, rows may wait for that to end.
-	s.backlog = len(s.running) > 0
+	s.session = nil
 	s.mu.Unlock()
-	if !backlog {
+	s.events.publish(Event{Type: EventSchedulerStopped})
+	close(n.done)
+}
+
+// Shutdown stops a scheduler that runs: no further runs start, and those that
+// go on get until ctx ends; then they are cancelled with ErrShutdown and
+// recorded as stopped. With a context that has ended already, nothing is
+// waited for but the tasks' return. It returns when all is recorded: nil, or
+// the error of ctx if runs had to be cancelled. A scheduler that does not run
+// is no error.
+func (s *Scheduler) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	n := s.session
+	if n != nil {
+		n.patient = true
+	}
+	s.mu.Unlock()
+	if n == nil {
 		return nil
 	}
-	for name, executor := range s.opts.Executors {
-		// Runs that have waited too long take a place each from those behind
-		// them, and nothing that ends will wake the loop for these; so look again.
-		for again := true; again && ctx.Err() == nil; {
-			var err error
-			if again, err = s.fill(ctx, name, executor, start); err != nil {
-				return err
-			}
-		}
+	n.end()
+	select {
+	case <-n.done:
+		return nil
+	case <-ctx.Done():
 	}
+	n.rush.Do(func() { close(n.hurry) })
+	<-n.done
+	return ctx.Err()
+}
+
+// Standby has the scheduler fire nothing while it is on: due jobs wait in
+// their stores (another scheduler may fire them), and when it is off again
+// they are treated by their own rules for misfires. Runs that go on are not
+// touched, and it is forgotten with the process. To pause jobs for all
+// schedulers, and for good, see Pause and PauseAll.
+func (s *Scheduler) Standby(on bool) {
+	s.mu.Lock()
+	changed := s.standby != on
+	s.standby = on
+	s.mu.Unlock()
+	if !changed {
+		return
+	}
+	if on {
+		s.events.publish(Event{Type: EventSchedulerStandby})
+		return
+	}
+	s.events.publish(Event{Type: EventSchedulerResumed})
+	s.wakeAll()
+}
+
+func (s *Scheduler) onStandby() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.standby
+}
+
+// Store returns the job store of DefaultStore, for reading.
+func (s *Scheduler) Store() JobStore {
+	store, _ := s.NamedStore(DefaultStore)
+	return store
+}
+
+// NamedStore returns a job store, for reading; ErrUnknown.
+func (s *Scheduler) NamedStore(name string) (JobStore, error) {
+	k, err := s.keeper(name)
+	if err != nil {
+		return nil, err
+	}
+	return k.store, nil
+}
+
+func (s *Scheduler) keeper(name string) (*keeper, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keepers[cmp.Or(name, DefaultStore)]
+	if k == nil {
+		return nil, fmt.Errorf("jobcenter: store %q: %w, known: %s", name, ErrUnknown, nameList(s.keepers))
+	}
+	return k, nil
+}
+
+// all returns the keepers, that of the default store first, then by name.
+func (s *Scheduler) all() []*keeper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.keepers), func(a, b *keeper) int {
+		return cmp.Or(cmp.Compare(flag(a.name != DefaultStore), flag(b.name != DefaultStore)), cmp.Compare(a.name, b.name))
+	})
+}
+
+func (s *Scheduler) wakeAll() {
+	for _, k := range s.all() {
+		k.queued()
+	}
+}
+
+// AddStore gives the scheduler a further store, and fires its jobs at once if
+// the scheduler runs. ErrConflict if the name is taken.
+func (s *Scheduler) AddStore(name string, store JobStore) error {
+	if name == "" || store == nil {
+		return fmt.Errorf("jobcenter: store %q: a store needs a name and must not be nil", name)
+	}
+	s.mu.Lock()
+	if s.keepers[name] != nil {
+		s.mu.Unlock()
+		return fmt.Errorf("jobcenter: add store %q: %w: the name is taken", name, ErrConflict)
+	}
+	k := newKeeper(s, name, store)
+	s.keepers[name] = k
+	if s.session != nil {
+		s.begin(s.session, k)
+	}
+	s.mu.Unlock()
+	s.events.publish(Event{Type: EventStoreAdded, Store: name})
 	return nil
 }
 
-// fill starts queued runs where one executor has places. again says that
-// places may be left although runs still wait.
-func (s *Scheduler) fill(ctx context.Context, name string, executor Executor, start func(Job, Run)) (again bool, err error) {
-	places := executor.Reserve(claimBatch)
-	if places == 0 {
-		s.noteBacklog()
-		return false, nil
-	}
-	taken, err := s.store.TakeQueued(ctx, s.taskNames, name, places, func(job Job, run Run) Run {
-		return s.begin(job, run, time.Now())
-	})
+// RemoveStore takes a store from the scheduler: its jobs no longer fire here,
+// and the runs of them that go on are waited for until ctx ends, then
+// cancelled. The store itself, which stays open, is returned. ErrUnknown.
+func (s *Scheduler) RemoveStore(ctx context.Context, name string) (JobStore, error) {
+	k, err := s.keeper(name)
 	if err != nil {
-		executor.Release(places)
-		s.noteBacklog()
-		return false, err
+		return nil, err
 	}
-	if len(taken) > 0 {
-		s.noteBacklog() // there may be more, that have to wait for these
-	}
-	started := s.startAll(taken, start)
-	executor.Release(places - started)
-	return started < len(taken), nil
+	s.mu.Lock()
+	delete(s.keepers, k.name)
+	s.mu.Unlock()
+	k.stop(ctx)
+	s.events.publish(Event{Type: EventStoreRemoved, Store: k.name})
+	return k.store, nil
 }
 
-// begin turns a queued run into a running one of this node, or into a missed
-// one if it has waited too long.
-func (s *Scheduler) begin(job Job, run Run, now time.Time) Run {
-	grace := job.grace(run.FireTime)
-	if late := now.Sub(run.FireTime); run.Origin == OriginSchedule && grace >= 0 && late > grace {
-		run.State, run.Reason, run.EndedAt = RunMissed, ReasonMisfire, now
-		run.Message = fmt.Sprintf("waited %s for a free place, the misfire grace is %s", late.Round(time.Millisecond), grace)
-		return run
+// AddExecutor gives the scheduler a further executor. Jobs that waited for it
+// fire by their own rules. ErrConflict if the name is taken.
+func (s *Scheduler) AddExecutor(name string, executor Executor) error {
+	if name == "" || executor == nil {
+		return fmt.Errorf("jobcenter: executor %q: an executor needs a name and must not be nil", name)
 	}
-	run.State, run.Node, run.StartedAt = RunRunning, s.opts.Node, now
-	run.Attempt++
-	return run
+	s.mu.Lock()
+	taken := s.executors[name] != nil
+	if !taken {
+		s.executors[name] = executor
+	}
+	s.mu.Unlock()
+	if taken {
+		return fmt.Errorf("jobcenter: add executor %q: %w: the name is taken", name, ErrConflict)
+	}
+	s.events.publish(Event{Type: EventExecutorAdded, Executor: name})
+	s.understoodMore()
+	return nil
 }
 
-// claim takes due jobs and starts their runs as far as executors have places;
-// the others stay queued in the store. It returns how many jobs it took.
-func (s *Scheduler) claim(ctx context.Context, start func(Job, Run)) (int, error) {
-	places := map[string]int{}
-	for name, executor := range s.opts.Executors {
-		places[name] = executor.Reserve(claimBatch)
+// RemoveExecutor takes an executor from the scheduler. Its runs that go on end
+// as they will; its jobs, and what is queued for it, wait for a scheduler that
+// has it. ErrUnknown.
+func (s *Scheduler) RemoveExecutor(name string) error {
+	s.mu.Lock()
+	known := s.executors[name] != nil
+	delete(s.executors, name)
+	s.mu.Unlock()
+	if !known {
+		return fmt.Errorf("jobcenter: remove executor %q: %w", name, ErrUnknown)
 	}
-	// A transaction that is tried again asks again, and finds fewer places
-	// than there are: then a few runs are queued for the next pass.
-	free := maps.Clone(places)
-	now := time.Now()
-	claimed, err := s.store.Claim(ctx, s.taskNames, now, claimBatch, func(job Job, active int) Decision {
-		d := plan(job, active, now)
-		for i := range d.Runs {
-			run := &d.Runs[i]
-			if run.State != RunQueued || free[run.Executor] == 0 || active >= job.MaxInstances {
-				continue
-			}
-			if *run = s.begin(job, *run, time.Now()); run.State == RunRunning {
-				free[run.Executor]--
-				active++
-			}
-		}
-		return d
-	})
-	if err != nil {
-		for name, n := range places {
-			s.opts.Executors[name].Release(n)
-		}
-		return 0, err
-	}
-	for _, c := range claimed {
-		for _, run := range c.Runs {
-			switch run.State {
-			case RunRunning:
-				places[run.Executor]--
-				start(c.Job, run)
-			case RunQueued:
-				s.noteBacklog()
-			default:
-			}
-		}
-	}
-	for name, n := range places {
-		s.opts.Executors[name].Release(n)
-	}
-	return len(claimed), nil
+	s.events.publish(Event{Type: EventExecutorRemoved, Executor: name})
+	return nil
 }
 
-// startAll starts the running ones among what was taken and returns how many.
-func (s *Scheduler) startAll(taken []Claimed, start func(Job, Run)) int {
-	n := 0
-	for _, c := range taken {
-		for _, run := range c.Runs {
-			if run.State == RunRunning {
-				n++
-				start(c.Job, run)
-			}
-		}
+// AddTask gives the scheduler a further task. Jobs of it that are in
+// quarantine because nobody knew it are released. ErrConflict if the name is
+// taken.
+func (s *Scheduler) AddTask(name string, task Task) error {
+	if err := checkTask(name, task); err != nil {
+		return err
 	}
-	return n
+	s.mu.Lock()
+	taken := s.tasks[name] != nil
+	if !taken {
+		s.tasks[name] = task
+	}
+	s.mu.Unlock()
+	if taken {
+		return fmt.Errorf("jobcenter: add task %q: %w: the name is taken", name, ErrConflict)
+	}
+	s.understoodMore()
+	return nil
+}
+
+// understoodMore has the stores looked through for jobs that were not
+// understood before.
+func (s *Scheduler) understoodMore() {
+	for _, k := range s.all() {
+		k.sweepSoon()
+		k.queued()
+	}
+}
+
+func (s *Scheduler) task(name string) Task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tasks[name]
+}
+
+func (s *Scheduler) allTasks() map[string]Task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.tasks)
+}
+
+func (s *Scheduler) executor(name string) Executor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.executors[name]
+}
+
+// can says what this scheduler can take, and with which executors.
+func (s *Scheduler) can() (Can, map[string]Executor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Can{Tasks: slices.Sorted(maps.Keys(s.tasks)), Executors: slices.Sorted(maps.Keys(s.executors))}, maps.Clone(s.executors)
+}
+
+func nameList[V any](named map[string]V) string {
+	return joined(slices.Sorted(maps.Keys(named)))
 }

@@ -171,7 +171,7 @@ func TestHowRunsEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := start(t, jobcenter.Options{}, test.work)
 				b.add(jobcenter.Job{ID: "j", Trigger: never(t), Timeout: test.timeout})
-				if _, err := b.RunNow(t.Context(), "j", jobcenter.OriginManual, "li@example.com"); err != nil {
+				if _, err := b.RunNow(t.Context(), "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual, Actor: "li@example.com"}); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(2 * time.Second)
@@ -207,7 +207,7 @@ func TestStopsAQueuedRun(t *testing.T) {
 		b := start(t, jobcenter.Options{Executors: map[string]jobcenter.Executor{jobcenter.DefaultExecutor: pool}}, untilDone)
 		for _, id := range []string{"first", "second"} {
 			b.add(jobcenter.Job{ID: id, Trigger: never(t)})
-			if _, err := b.RunNow(t.Context(), id, jobcenter.OriginManual, ""); err != nil {
+			if _, err := b.RunNow(t.Context(), id, jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
@@ -257,11 +257,11 @@ func TestOverlapIsSkippedAndSaysSo(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("rows = %v, want %s", got, want)
 		}
-		if _, err := b.RunNow(t.Context(), "slow", jobcenter.OriginAPI, ""); err != nil {
+		if _, err := b.RunNow(t.Context(), "slow", jobcenter.StartOptions{Origin: jobcenter.OriginAPI}); err != nil {
 			t.Errorf("run now between runs: %v", err)
 		}
 		synctest.Wait()
-		if _, err := b.RunNow(t.Context(), "slow", jobcenter.OriginAPI, ""); !errors.Is(err, jobcenter.ErrOverlap) {
+		if _, err := b.RunNow(t.Context(), "slow", jobcenter.StartOptions{Origin: jobcenter.OriginAPI}); !errors.Is(err, jobcenter.ErrOverlap) {
 			t.Errorf("run now during a run: %v, want ErrOverlap", err)
 		}
 	})
@@ -368,7 +368,7 @@ func TestPauseLeavesOneRowForWhatPassed(t *testing.T) {
 		b := start(t, jobcenter.Options{}, nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: interval(t, time.Second)})
 		time.Sleep(2500 * time.Millisecond)
-		job, err := b.Pause(t.Context(), "j")
+		job, err := b.Pause(t.Context(), "j", jobcenter.PauseOptions{})
 		if err != nil || job.State() != jobcenter.JobPaused || job.Version != 2 {
 			t.Fatalf("pause: %+v, %v", job, err)
 		}
@@ -376,7 +376,7 @@ func TestPauseLeavesOneRowForWhatPassed(t *testing.T) {
 		if runs := b.runs("j"); len(runs) != 2 {
 			t.Errorf("%d rows while paused, want 2", len(runs))
 		}
-		if _, err := b.RunNow(t.Context(), "j", jobcenter.OriginManual, ""); err != nil {
+		if _, err := b.RunNow(t.Context(), "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 			t.Errorf("a paused job can be run by hand: %v", err)
 		}
 		job, err = b.Resume(t.Context(), "j")
@@ -529,7 +529,7 @@ func TestShutdownLetsRunsEndAndInterruptsTheRest(t *testing.T) {
 		})
 		for _, id := range []string{"quick", "stubborn"} {
 			b.add(jobcenter.Job{ID: id, Trigger: never(t)})
-			if _, err := b.RunNow(t.Context(), id, jobcenter.OriginManual, ""); err != nil {
+			if _, err := b.RunNow(t.Context(), id, jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -561,7 +561,7 @@ func TestGivesUpATaskThatNeverReturns(t *testing.T) {
 			return nil
 		})
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t)})
-		if _, err := b.RunNow(t.Context(), "j", jobcenter.OriginManual, ""); err != nil {
+		if _, err := b.RunNow(t.Context(), "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -589,7 +589,7 @@ func TestRecordsRunsOfItsFormerLifeAsLost(t *testing.T) {
 			if _, err := sched.Add(t.Context(), jobcenter.Job{ID: run.JobID, Task: "work", Trigger: never(t)}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.UpdateJob(t.Context(), run.JobID, func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+			if _, err := store.UpdateJob(t.Context(), run.JobID, func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 				return job, []jobcenter.Run{run}, nil
 			}); err != nil {
 				t.Fatal(err)
@@ -640,7 +640,7 @@ func TestOtherJobsFireDuringALongRecovery(t *testing.T) {
 			ID: "r1", JobID: "dead", FireTime: now, LastFireTime: now, FireCount: 1, Executor: "default",
 			State: jobcenter.RunRunning, Node: "me", Attempt: 1, StartedAt: now,
 		}
-		if _, err := store.UpdateJob(t.Context(), "dead", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+		if _, err := store.UpdateJob(t.Context(), "dead", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 			return job, []jobcenter.Run{died}, nil
 		}); err != nil {
 			t.Fatal(err)
@@ -687,18 +687,18 @@ func (f *flaky) check() error {
 	return nil
 }
 
-func (f *flaky) NextFireTime(ctx context.Context, tasks []string) (time.Time, bool, error) {
+func (f *flaky) NextDue(ctx context.Context, can jobcenter.Can) (time.Time, bool, error) {
 	if err := f.check(); err != nil {
 		return time.Time{}, false, err
 	}
-	return f.JobStore.NextFireTime(ctx, tasks)
+	return f.JobStore.NextDue(ctx, can)
 }
 
-func (f *flaky) Claim(ctx context.Context, tasks []string, now time.Time, limit int, decide func(jobcenter.Job, int) jobcenter.Decision) ([]jobcenter.Claimed, error) {
+func (f *flaky) Claim(ctx context.Context, can jobcenter.Can, now time.Time, limit int, decide func(jobcenter.Job, jobcenter.Active) jobcenter.Decision) ([]jobcenter.Claimed, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	return f.JobStore.Claim(ctx, tasks, now, limit, decide)
+	return f.JobStore.Claim(ctx, can, now, limit, decide)
 }
 
 func (f *flaky) Record(ctx context.Context, records jobcenter.Records) error {
@@ -728,12 +728,12 @@ func TestOutlivesAStoreThatIsDown(t *testing.T) {
 		time.Sleep(2*time.Second + 100*time.Millisecond) // in the midst of the second run
 		store.down.Store(true)
 		time.Sleep(30 * time.Second)
-		if err := b.Health(); !errors.Is(err, errDown) {
+		if err := b.Health().Err(); !errors.Is(err, errDown) {
 			t.Errorf("health = %v, want %v", err, errDown)
 		}
 		store.down.Store(false)
 		time.Sleep(60 * time.Second)
-		if err := b.Health(); err != nil {
+		if err := b.Health().Err(); err != nil {
 			t.Errorf("health = %v after the store came back", err)
 		}
 		next := time.Date(2000, 1, 1, 0, 0, 1, 0, time.UTC)
@@ -766,7 +766,7 @@ func TestOutputIsKeptAndFollowed(t *testing.T) {
 			return err
 		})
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t)})
-		run, err := b.RunNow(t.Context(), "j", jobcenter.OriginManual, "")
+		run, err := b.RunNow(t.Context(), "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -832,7 +832,7 @@ func TestLongOutputKeepsBeginningAndEnd(t *testing.T) {
 					return nil
 				})
 				b.add(jobcenter.Job{ID: "j", Trigger: never(t)})
-				run, err := b.RunNow(t.Context(), "j", jobcenter.OriginManual, "")
+				run, err := b.RunNow(t.Context(), "j", jobcenter.StartOptions{Origin: jobcenter.OriginManual})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -59,7 +59,7 @@ type JobInput struct {
 	Trigger      Trigger  `json:"trigger"`
 	MisfireGrace string   `json:"misfire_grace,omitempty" doc:"How late a run may start: a duration such as 90s, or \"unlimited\". Left out: 1m for a job that fires more often than hourly, else 1h." example:"1m0s"`
 	Coalesce     string   `json:"coalesce,omitempty" enum:"latest,earliest,all" doc:"What becomes of several fire times that are due at once. Left out: latest."`
-	Overlap      string   `json:"overlap,omitempty" enum:"skip" doc:"What becomes of a fire time while max_instances runs are queued or running. Left out: skip."`
+	Overlap      string   `json:"overlap,omitempty" enum:"skip,queue_one,queue_all,cancel" doc:"What becomes of a fire time while max_instances runs are queued or running: it does not run, one waits, all wait, or the running ones are stopped. Left out: skip."`
 	MaxInstances int      `json:"max_instances,omitempty" minimum:"1" doc:"How many runs may be queued or running at once. Left out: 1."`
 	Timeout      string   `json:"timeout,omitempty" doc:"How long a run may take, a duration. Left out: no limit." example:"10m0s"`
 	Tags         []string `json:"tags,omitempty" nullable:"false" doc:"Free words to find the job by."`
@@ -76,7 +76,7 @@ type Job struct {
 	Description  string     `json:"description" doc:"The trigger in words, in the language of Accept-Language: English or Chinese."`
 	MisfireGrace string     `json:"misfire_grace,omitempty"`
 	Coalesce     string     `json:"coalesce" enum:"latest,earliest,all"`
-	Overlap      string     `json:"overlap" enum:"skip"`
+	Overlap      string     `json:"overlap" enum:"skip,queue_one,queue_all,cancel"`
 	MaxInstances int        `json:"max_instances"`
 	Timeout      string     `json:"timeout,omitempty"`
 	Tags         []string   `json:"tags" nullable:"false"`
@@ -100,10 +100,10 @@ type Run struct {
 	FireTime     time.Time  `json:"fire_time"`
 	LastFireTime time.Time  `json:"last_fire_time" doc:"Of a span of fire times that did not run: the last one."`
 	FireCount    int64      `json:"fire_count" doc:"Of a span of fire times that did not run: how many."`
-	Origin       string     `json:"origin" enum:"schedule,manual,api"`
+	Origin       string     `json:"origin" enum:"schedule,manual,api,backfill,chain"`
 	Actor        string     `json:"actor" doc:"Who started it, when it was not the schedule."`
 	State        string     `json:"state" enum:"queued,running,succeeded,failed,timed_out,stopped,lost,missed,skipped"`
-	Reason       string     `json:"reason" enum:",misfire,coalesced,overlap,paused,removed,error,exit_code,signal,panic,start_failed,timeout,stop,shutdown,node_died"`
+	Reason       string     `json:"reason" enum:",misfire,coalesced,catch_up,overlap,queue_full,paused,skip,calendar,veto,removed,error,exit_code,signal,panic,start_failed,bad_args,timeout,stop,cancel,shutdown,node_died"`
 	Message      string     `json:"message"`
 	Attempt      int        `json:"attempt"`
 	Node         string     `json:"node"`

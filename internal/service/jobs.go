@@ -89,7 +89,7 @@ func (s *Service) PauseJob(ctx context.Context, actor Actor, id string) (Job, er
 	if err := Allow(actor, PauseJobs); err != nil {
 		return Job{}, err
 	}
-	job, err := s.sched.Pause(ctx, id)
+	job, err := s.sched.Pause(ctx, id, jobcenter.PauseOptions{})
 	return s.told(ctx, job, err)
 }
 
@@ -107,7 +107,7 @@ func (s *Service) RunJob(ctx context.Context, actor Actor, id string) (Run, erro
 	if err := Allow(actor, RunJobs); err != nil {
 		return Run{}, err
 	}
-	run, err := s.sched.RunNow(ctx, id, actor.Origin, actor.Name)
+	run, err := s.sched.RunNow(ctx, id, jobcenter.StartOptions{Origin: actor.Origin, Actor: actor.Name})
 	if err != nil {
 		return Run{}, storeError(err)
 	}

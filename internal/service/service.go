@@ -60,14 +60,14 @@ func (s *Service) System(actor Actor) (System, error) {
 	}
 	return System{
 		Version: s.version, Node: s.node, Zone: s.zone,
-		StartedAt: s.started, Now: time.Now(), Problem: s.sched.Health(),
+		StartedAt: s.started, Now: time.Now(), Problem: s.sched.Health().Err(),
 	}, nil
 }
 
 // Ready returns nil while the server fires jobs and can reach its store, and
 // otherwise why not. It needs no permission.
 func (s *Service) Ready(ctx context.Context) error {
-	if err := s.sched.Health(); err != nil {
+	if err := s.sched.Health().Err(); err != nil {
 		return err
 	}
 	_, err := s.sched.Store().Jobs(ctx, jobcenter.JobQuery{Limit: 1})

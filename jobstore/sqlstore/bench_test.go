@@ -18,7 +18,7 @@ func fill(b *testing.B, store *sqlstore.Store, jobs int) {
 		job.Args = []byte(fmt.Sprintf(`{"command":"/usr/local/bin/backup --target host-%d"}`, i))
 		job.Tags = []string{"nightly", fmt.Sprintf("group-%d", i%100)}
 		job.CreatedAt = base().Add(time.Duration(i*31%jobs) * time.Second)
-		if err := store.AddJob(b.Context(), job); err != nil {
+		if err := addJob(b.Context(), store, job); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -33,7 +33,7 @@ func BenchmarkClaim(b *testing.B) {
 			n := 0
 			claims := 0
 			for b.Loop() {
-				claimed, err := store.Claim(b.Context(), []string{"task"}, base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ int) jobcenter.Decision {
+				claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 					n++
 					return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
 				})
@@ -63,7 +63,7 @@ func BenchmarkFire(b *testing.B) {
 			fill(b, store, 1000)
 			n := 0
 			for b.Loop() {
-				claimed, err := store.Claim(b.Context(), []string{"task"}, base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ int) jobcenter.Decision {
+				claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 					n++
 					return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
 				})
@@ -91,7 +91,7 @@ func BenchmarkAddJob(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		if err := store.AddJob(b.Context(), minutely(b, fmt.Sprint("job", n))); err != nil {
+		if err := addJob(b.Context(), store, minutely(b, fmt.Sprint("job", n))); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -104,7 +104,7 @@ func BenchmarkLists(b *testing.B) {
 	fill(b, store, jobs)
 	n := 0
 	for range 2 {
-		if _, err := store.Claim(b.Context(), []string{"task"}, base().AddDate(100, 0, 0), jobs, func(job jobcenter.Job, _ int) jobcenter.Decision {
+		if _, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), jobs, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 			n++
 			run := benchRun(job, n)
 			if n%1000 == 0 {

@@ -41,12 +41,17 @@ func (s *Store) checkRows(ctx context.Context) error {
 		{"spans of runs that were started", "jobcenter_run", "fire_count > 1 AND state NOT IN ('missed', 'skipped')"},
 		{"running runs without an attempt", "jobcenter_run", "state = 'running' AND attempt < 1"},
 		{"unended runs with an end", "jobcenter_run", "state IN ('queued', 'running') AND ended_at IS NOT NULL"},
-		{"queued runs whose job is gone", "jobcenter_run", "state = 'queued' AND job_id NOT IN (SELECT id FROM jobcenter_job)"},
+		// A further attempt may be queued after its job was removed; TakeQueued ends it.
+		{"queued runs whose job is gone", "jobcenter_run", "state = 'queued' AND attempt = 0 AND job_id NOT IN (SELECT id FROM jobcenter_job)"},
+		{"runs that wait for an instant although they are not queued, or for none", "jobcenter_run", "waits = 1 AND (state <> 'queued' OR not_before IS NULL)"},
 		{
-			"fire times that are covered twice", "jobcenter_run a JOIN jobcenter_run b ON b.job_id = a.job_id",
+			"fire times that are covered twice", "jobcenter_run a JOIN jobcenter_run b ON b.job_id = a.job_id AND b.series = a.series",
 			"a.origin = 'schedule' AND b.origin = 'schedule' AND b.fire_time > a.fire_time AND b.fire_time <= a.last_fire_time",
 		},
-		{"jobs in quarantine with a next fire time", "jobcenter_job", "due_at IS NOT NULL AND quarantine <> ''"},
+		{
+			"jobs that are due at an instant that is not their own", "jobcenter_job",
+			"due_at IS NOT CASE WHEN quarantine = '' AND next_fire_time IS NOT NULL THEN CASE WHEN paused = 1 THEN paused_until ELSE next_fire_time END END",
+		},
 		{
 			"tags that differ from those of their job", "jobcenter_job_tag t JOIN jobcenter_job j ON j.seq = t.job_seq",
 			"t.tag NOT IN (SELECT value FROM json_each(j.tags))",

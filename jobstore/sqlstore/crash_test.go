@@ -32,7 +32,7 @@ func TestCrash(t *testing.T) {
 	dir := t.TempDir()
 	store := openIn(t, dir)
 	for i := range crashJobs {
-		if err := store.AddJob(t.Context(), minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
+		if err := addJob(t.Context(), store, minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +154,7 @@ func writeUntilKilled(ctx context.Context, dir string) error {
 		return err
 	}
 	for {
-		claimed, err := store.Claim(ctx, []string{"task"}, base().AddDate(100, 0, 0), 1+rand.IntN(crashJobs), func(job jobcenter.Job, _ int) jobcenter.Decision {
+		claimed, err := store.Claim(ctx, can(), base().AddDate(100, 0, 0), 1+rand.IntN(crashJobs), func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 			fire := job.NextFireTime
 			return jobcenter.Decision{Next: fire.Add(time.Minute), Runs: []jobcenter.Run{{
 				ID: fmt.Sprintf("%s@%d", job.ID, fire.Unix()), JobID: job.ID, FireTime: fire, LastFireTime: fire, FireCount: 1,

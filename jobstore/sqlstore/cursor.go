@@ -54,20 +54,20 @@ func (c *cursor) set(part int, key any, id string) {
 	}
 }
 
-// where keeps the jobs that come after the cursor. In a part whose keys are
-// all NULL, the id alone tells.
-func (c cursor) where(sb *sqlbuilder.SelectBuilder, column, id string, desc, null bool) {
+// where keeps the jobs that come after the cursor in a list that is ordered by
+// the columns, the last of which is the id.
+func (c cursor) where(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
 	sign := " > "
 	if desc {
 		sign = " < "
 	}
-	if null || column == id {
-		sb.Where(id + sign + sb.Var(c.ID))
+	if len(columns) == 1 {
+		sb.Where(columns[0] + sign + sb.Var(c.ID))
 		return
 	}
 	var key any = c.Text
 	if c.Number != nil {
 		key = *c.Number
 	}
-	sb.Where("(" + column + ", " + id + ")" + sign + "(" + sb.Var(key) + ", " + sb.Var(c.ID) + ")")
+	sb.Where("(" + columns[0] + ", " + columns[1] + ")" + sign + "(" + sb.Var(key) + ", " + sb.Var(c.ID) + ")")
 }

@@ -28,21 +28,35 @@ func pageLimit(limit int) int {
 // parts that come one after the other whichever way the list runs.
 type jobOrder struct {
 	column string
-	parts  []string // conditions; each part is read through the same index
+	parts  []orderPart
+}
+
+// orderPart is a part of a list; each is read through an index.
+type orderPart struct {
+	condition string
+	null      bool // the column is NULL in all of it, so that the id alone orders it
 }
 
 func orderOf(sort jobcenter.JobSort) (jobOrder, error) {
 	switch sort {
 	case jobcenter.SortByID, "":
-		return jobOrder{"id", []string{""}}, nil
+		return jobOrder{"id", []orderPart{{}}}, nil
 	case jobcenter.SortByName:
-		return jobOrder{"label", []string{""}}, nil
+		return jobOrder{"label", []orderPart{{}}}, nil
 	case jobcenter.SortByCreatedAt:
-		return jobOrder{"created_at", []string{""}}, nil
+		return jobOrder{"created_at", []orderPart{{}}}, nil
 	case jobcenter.SortByNextFireTime:
-		return jobOrder{"due_at", []string{"due_at IS NOT NULL", "due_at IS NULL"}}, nil
+		return jobOrder{"due_at", []orderPart{{"due_at IS NOT NULL", false}, {"due_at IS NULL", true}}}, nil
 	}
 	return jobOrder{}, fmt.Errorf("sort: %q is unknown", sort)
+}
+
+// columns are what a part is ordered by.
+func (o jobOrder) columns(part orderPart) []string {
+	if part.null || o.column == "id" {
+		return []string{"id"}
+	}
+	return []string{o.column, "id"}
 }
 
 // Jobs lists jobs by filter, in order, a page at a time.
@@ -73,15 +87,15 @@ func (s *Store) jobPage(ctx context.Context, q jobcenter.JobQuery) (page jobcent
 	}
 	last := cursor{List: list}
 	for part := after.Part; part < len(order.parts); part++ {
-		sb := s.selectJobs(q, order)
+		sb := s.selectJobs(q, order, order.parts[part])
 		if err := filterJobs(sb, q); err != nil {
 			return page, err
 		}
-		sb.Where(order.parts[part])
+		columns := order.columns(order.parts[part])
 		if q.Cursor != "" && part == after.Part {
-			after.where(sb, order.column, "id", q.Desc, order.parts[part] == "due_at IS NULL")
+			after.where(sb, q.Desc, columns...)
 		}
-		direction(sb, q.Desc, order.column, "id")
+		direction(sb, q.Desc, columns...)
 		sb.Limit(limit - len(page.Jobs) + 1)
 		more, err := s.readJobs(ctx, sb, part, limit, &page, &last)
 		if err != nil {
@@ -122,17 +136,20 @@ func (s *Store) readJobs(ctx context.Context, sb *sqlbuilder.SelectBuilder, part
 // selectJobs reads jobs through the index of their order. For a search, which
 // looks at most rows anyway, that is far slower than reading the table from
 // end to end and sorting what was found.
-func (s *Store) selectJobs(q jobcenter.JobQuery, order jobOrder) *sqlbuilder.SelectBuilder {
+func (s *Store) selectJobs(q jobcenter.JobQuery, order jobOrder, part orderPart) *sqlbuilder.SelectBuilder {
 	table := "jobcenter_job"
-	if q.Search != "" {
+	switch {
+	case q.Search != "":
 		table += " NOT INDEXED"
+	case part.null && q.Tag == "":
+		table += " INDEXED BY jobcenter_job_idle"
 	}
-	return sqlbuilder.SQLite.NewSelectBuilder().Select(jobColumns + ", " + order.column).From(table)
+	return sqlbuilder.SQLite.NewSelectBuilder().Select(jobColumns + ", " + order.column).From(table).Where(part.condition)
 }
 
 // direction orders by columns, all the same way.
 func direction(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
-	for _, column := range slices.Compact(columns) {
+	for _, column := range columns {
 		if desc {
 			sb.OrderByDesc(column)
 		} else {
@@ -153,11 +170,11 @@ func filterJobs(sb *sqlbuilder.SelectBuilder, q jobcenter.JobQuery) error {
 	}
 	switch q.State {
 	case "":
+	// What is said of due_at follows from the rest; it is there for the index.
 	case jobcenter.JobActive:
-		sb.Where("due_at IS NOT NULL")
-	// That due_at is NULL follows from the rest; it is there for the index.
+		sb.Where("due_at IS NOT NULL", "paused = 0")
 	case jobcenter.JobPaused:
-		sb.Where("due_at IS NULL", "paused = 1", "quarantine = ''")
+		sb.Where("paused = 1", "quarantine = ''")
 	case jobcenter.JobFinished:
 		sb.Where("due_at IS NULL", "next_fire_time IS NULL", "paused = 0", "quarantine = ''")
 	case jobcenter.JobQuarantined:
@@ -197,12 +214,12 @@ func (s *Store) runPage(ctx context.Context, q jobcenter.RunQuery) (page jobcent
 			page.NextCursor = cursor{List: list, Number: &fire, Seq: last}.encode()
 			break
 		}
-		run, seq, err := scanRun(rows)
+		run, err := scanRun(rows)
 		if err != nil {
 			return page, err
 		}
-		page.Runs = append(page.Runs, run)
-		last = seq
+		page.Runs = append(page.Runs, run.Run)
+		last = run.seq
 	}
 	return page, rows.Err()
 }
@@ -228,9 +245,12 @@ func (s *Store) selectRuns(q jobcenter.RunQuery, after cursor, limit int) sqlbui
 
 func (s *Store) selectRunsOf(q jobcenter.RunQuery, state jobcenter.RunState, after cursor, limit int) *sqlbuilder.SelectBuilder {
 	table := "jobcenter_run"
-	if state == jobcenter.RunQueued || state == jobcenter.RunRunning {
-		// Runs that go on are few, wherever they are in a long ledger.
-		table += " INDEXED BY jobcenter_run_active"
+	switch state { // runs that go on are few, wherever they are in a long ledger
+	case jobcenter.RunQueued:
+		table += " INDEXED BY jobcenter_run_queued"
+	case jobcenter.RunRunning:
+		table += " INDEXED BY jobcenter_run_running"
+	default:
 	}
 	sb := sqlbuilder.SQLite.NewSelectBuilder().Select(runColumns).From(table)
 	if q.JobID != "" {
@@ -238,12 +258,14 @@ func (s *Store) selectRunsOf(q jobcenter.RunQuery, state jobcenter.RunState, aft
 	}
 	if state != "" {
 		// The conditions of the partial indexes, word for word.
-		if state.Final() {
-			sb.Where("state NOT IN ('queued', 'running')")
-		} else {
-			sb.Where("state IN ('queued', 'running')")
+		switch state {
+		case jobcenter.RunQueued:
+			sb.Where("state = 'queued'")
+		case jobcenter.RunRunning:
+			sb.Where("state = 'running'")
+		default:
+			sb.Where("state NOT IN ('queued', 'running')", sb.Equal("state", string(state)))
 		}
-		sb.Where(sb.Equal("state", string(state)))
 	}
 	if !q.From.IsZero() {
 		sb.Where(sb.GreaterEqualThan("fire_time", microsUp(q.From)))

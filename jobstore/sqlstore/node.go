@@ -17,6 +17,32 @@ func (s *Store) Heartbeat(ctx context.Context, node string, until time.Time) err
 	return nil
 }
 
+// Held returns the running runs of a node.
+func (s *Store) Held(ctx context.Context, node string) ([]jobcenter.Hold, error) {
+	held, err := s.selectHolds(ctx, node)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: runs held by node %q: %w", node, err)
+	}
+	return held, nil
+}
+
+func (s *Store) selectHolds(ctx context.Context, node string) ([]jobcenter.Hold, error) {
+	rows, err := s.held.QueryContext(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var held []jobcenter.Hold
+	for rows.Next() {
+		var hold jobcenter.Hold
+		if err := rows.Scan(&hold.RunID, &hold.Attempt, &hold.StopBy); err != nil {
+			return nil, err
+		}
+		held = append(held, hold)
+	}
+	return held, rows.Err()
+}
+
 // Orphans returns up to limit running runs that nobody looks after, and those
 // of the node; see jobcenter.JobStore. The limit counts both. A job that was
 // removed comes back with its id alone.
@@ -47,11 +73,11 @@ func (s *Store) selectOrphans(ctx context.Context, node string, now time.Time, l
 	defer func() { _ = rows.Close() }()
 	var orphans []jobcenter.Claimed
 	for rows.Next() {
-		run, _, err := scanRun(rows)
+		run, err := scanRun(rows)
 		if err != nil {
 			return nil, err
 		}
-		orphans = append(orphans, jobcenter.Claimed{Runs: []jobcenter.Run{run}})
+		orphans = append(orphans, jobcenter.Claimed{Runs: []jobcenter.Run{run.Run}})
 	}
 	return orphans, rows.Err()
 }

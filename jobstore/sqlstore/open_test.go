@@ -53,7 +53,7 @@ func TestNewFileIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	store := openIn(t, dir)
 	defer closeIt(t, store)
-	if err := store.AddJob(t.Context(), minutely(t, "a")); err != nil {
+	if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -114,7 +114,7 @@ func TestUnreadableJobs(t *testing.T) {
 		"d": `{"type":"interval","minutes":1,"unknown":true}`,
 	}
 	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
-		if err := store.AddJob(t.Context(), minutely(t, id)); err != nil {
+		if err := addJob(t.Context(), store, minutely(t, id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,28 +135,34 @@ func TestUnreadableJobs(t *testing.T) {
 	if err != nil || len(page.Jobs) != 6 {
 		t.Errorf("%d jobs are listed, %v; want all 6", len(page.Jobs), err)
 	}
-	// The claim passes them over, even when its limit is reached by them alone.
-	claimed, err := store.Claim(t.Context(), []string{"task"}, base(), 2, func(job jobcenter.Job, _ int) jobcenter.Decision {
+	// The claim puts them in quarantine, and asks about the others alone.
+	claimed, err := store.Claim(t.Context(), can(), base(), 5, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 		if job.Trigger == nil {
 			t.Errorf("decide was asked about job %s, which has no trigger", job.ID)
 		}
 		return jobcenter.Decision{Next: base().Add(time.Minute)}
 	})
-	if err != nil || len(claimed) != 2 || claimed[0].Job.ID != "e" || claimed[1].Job.ID != "f" {
-		t.Fatalf("claimed %+v, %v; want e and f", claimed, err)
+	if err != nil || len(claimed) != 5 || claimed[4].Job.ID != "e" || claimed[4].Job.Quarantine != "" {
+		t.Fatalf("claimed %+v, %v; want a to e", claimed, err)
+	}
+	for _, c := range claimed[:4] {
+		job, err := store.Job(t.Context(), c.Job.ID)
+		if err != nil || c.Job.Quarantine == "" || c.Job.Quarantine != job.Quarantine || len(c.Runs) != 0 || !job.NextFireTime.Equal(base()) || !job.DueAt().IsZero() {
+			t.Errorf("job %s was claimed as %+v and is %+v, %v; want it in quarantine, with its fire time", c.Job.ID, c, job, err)
+		}
 	}
 	quarantined, err := store.Jobs(t.Context(), jobcenter.JobQuery{State: jobcenter.JobQuarantined})
 	if err != nil || len(quarantined.Jobs) != 4 {
 		t.Errorf("%d jobs in quarantine after the claim, %v; want 4", len(quarantined.Jobs), err)
 	}
 	// What does not touch the trigger keeps it as it was written.
-	if _, err := store.UpdateJob(t.Context(), "b", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "b", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.Name = "Renamed"
 		return job, nil, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.UpdateJob(t.Context(), "c", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "c", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.Paused = true
 		return job, nil, nil
 	}); err != nil {
@@ -168,7 +174,7 @@ func TestUnreadableJobs(t *testing.T) {
 	}
 	// A new trigger brings it back.
 	sound := minutely(t, "b")
-	if _, err := store.UpdateJob(t.Context(), "b", func(jobcenter.Job, int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "b", func(jobcenter.Job, jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		return sound, nil, nil
 	}); err != nil {
 		t.Fatal(err)
@@ -184,11 +190,11 @@ func TestQueuedRunWhoseJobIsGone(t *testing.T) {
 	store := openIn(t, dir)
 	defer closeIt(t, store)
 	for _, id := range []string{"a", "b"} {
-		if err := store.AddJob(t.Context(), minutely(t, id)); err != nil {
+		if err := addJob(t.Context(), store, minutely(t, id)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Claim(t.Context(), []string{"task"}, base(), 2, func(job jobcenter.Job, _ int) jobcenter.Decision {
+	if _, err := store.Claim(t.Context(), can(), base(), 2, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 		return jobcenter.Decision{Runs: []jobcenter.Run{{
 			ID: job.ID, JobID: job.ID, FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunQueued, Executor: "default",
 		}}}
@@ -196,7 +202,7 @@ func TestQueuedRunWhoseJobIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	tamper(t, dir, "DELETE FROM jobcenter_job WHERE id = 'a'") // a store ends the runs first
-	taken, err := store.TakeQueued(t.Context(), []string{"task"}, "default", 2, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+	taken, _, err := store.TakeQueued(t.Context(), can(), "default", base(), 2, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
 		run.State, run.Attempt = jobcenter.RunRunning, 1
 		return run
 	})
@@ -216,7 +222,7 @@ func TestForeignTriggerIsRefused(t *testing.T) {
 	for name, foreign := range map[string]trigger.Trigger{"none": nil, "foreign": never{}} {
 		job := minutely(t, "a")
 		job.Trigger = foreign
-		if err := store.AddJob(t.Context(), job); err == nil || !strings.Contains(err.Error(), "trigger") {
+		if err := addJob(t.Context(), store, job); err == nil || !strings.Contains(err.Error(), "trigger") {
 			t.Errorf("%s: error %v, want one that names the trigger", name, err)
 		}
 	}
@@ -235,7 +241,7 @@ func TestSearchFindsWhatEscapesStandFor(t *testing.T) {
 	defer closeIt(t, store)
 	job := minutely(t, "a")
 	job.Args = []byte(`{"command":"make \u0026\u0026 echo \"\u5907\u4efd\"","list":["C:\\x"]}`)
-	if err := store.AddJob(t.Context(), job); err != nil {
+	if err := addJob(t.Context(), store, job); err != nil {
 		t.Fatal(err)
 	}
 	for search, want := range map[string]int{"&&": 1, `"备份"`: 1, `c:\x`: 1, `\u0026`: 1, "||": 0} {
@@ -253,7 +259,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		want   string
 	}{
 		"sound":       {"SELECT 1", ""},
-		"queued":      {"UPDATE jobcenter_run SET state = 'queued', job_id = 'gone', ended_at = NULL", "1 queued runs whose job is gone"},
+		"queued":      {"UPDATE jobcenter_run SET state = 'queued', attempt = 0, job_id = 'gone', ended_at = NULL", "1 queued runs whose job is gone"},
 		"ended":       {"UPDATE jobcenter_run SET ended_at = 5", "1 unended runs with an end"},
 		"span":        {"UPDATE jobcenter_run SET fire_count = 2", "1 spans of runs that were started"},
 		"attempt":     {"UPDATE jobcenter_run SET attempt = 0", "1 running runs without an attempt"},
@@ -265,11 +271,11 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			store := openIn(t, dir)
-			if err := store.AddJob(t.Context(), minutely(t, "a")); err != nil {
+			if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
 				t.Fatal(err)
 			}
 			run := jobcenter.Run{ID: "r", JobID: "a", FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunRunning, Attempt: 1}
-			if _, err := store.Claim(t.Context(), []string{"task"}, base(), 1, func(jobcenter.Job, int) jobcenter.Decision {
+			if _, err := store.Claim(t.Context(), can(), base(), 1, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
 				return jobcenter.Decision{Next: base().Add(time.Minute), Runs: []jobcenter.Run{run}}
 			}); err != nil {
 				t.Fatal(err)

@@ -23,11 +23,11 @@ func TestSmallChunksAreReadInSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.AddJob(t.Context(), jobcenter.Job{ID: "j", Task: "work", Trigger: date}); err != nil {
+	if err := addJob(t.Context(), store, jobcenter.Job{ID: "j", Task: "work", Trigger: date}); err != nil {
 		t.Fatal(err)
 	}
 	run := jobcenter.Run{ID: "r", JobID: "j", FireTime: at, LastFireTime: at, FireCount: 1, State: jobcenter.RunRunning, Attempt: 1, StartedAt: at}
-	if _, err := store.UpdateJob(t.Context(), "j", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "j", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		return job, []jobcenter.Run{run}, nil
 	}); err != nil {
 		t.Fatal(err)

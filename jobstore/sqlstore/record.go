@@ -17,11 +17,12 @@ type heldRun struct {
 // Record writes output and ends of runs; see jobcenter.JobStore. Empty chunks
 // are left out, and so is a chunk that is there already.
 func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
-	if len(records.Output)+len(records.Drops)+len(records.Ends) == 0 {
+	ids := recordedRuns(&records)
+	if len(ids) == 0 {
 		return nil
 	}
 	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
-		held, err := s.selectHeld(ctx, tx, records)
+		held, err := s.selectHeld(ctx, tx, ids)
 		if err != nil {
 			return err
 		}
@@ -37,6 +38,15 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 				return fmt.Errorf("drop output: %w", err)
 			}
 		}
+		for _, carry := range records.Carries {
+			run, ok := held[carry.RunID]
+			if !ok || run.attempt != carry.Attempt {
+				continue
+			}
+			if _, err := tx.exec(ctx, s.carry, jsonOrNull(carry.Carried), jsonOrNull(carry.Result), carry.JobID); err != nil {
+				return fmt.Errorf("carry: %w", err)
+			}
+		}
 		return s.writeEnds(ctx, tx, held, records.Ends)
 	})
 	if err != nil {
@@ -45,8 +55,8 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 	return nil
 }
 
-// selectHeld returns those runs of the records that have not ended.
-func (s *Store) selectHeld(ctx context.Context, tx transaction, records jobcenter.Records) (map[string]heldRun, error) {
+// recordedRuns are the ids of the runs that records are about.
+func recordedRuns(records *jobcenter.Records) []string {
 	seen := map[string]bool{}
 	var ids []string
 	add := func(id string) {
@@ -61,9 +71,17 @@ func (s *Store) selectHeld(ctx context.Context, tx transaction, records jobcente
 	for i := range records.Drops {
 		add(records.Drops[i].RunID)
 	}
+	for i := range records.Carries {
+		add(records.Carries[i].RunID)
+	}
 	for i := range records.Ends {
 		add(records.Ends[i].ID)
 	}
+	return ids
+}
+
+// selectHeld returns those runs that are running.
+func (s *Store) selectHeld(ctx context.Context, tx transaction, ids []string) (map[string]heldRun, error) {
 	rows, err := tx.query(ctx, s.heldRuns, jsonList(ids))
 	if err != nil {
 		return nil, err
@@ -100,18 +118,29 @@ func (s *Store) writeOutput(ctx context.Context, tx transaction, held map[string
 func (s *Store) writeEnds(ctx context.Context, tx transaction, held map[string]heldRun, ends []jobcenter.Run) error {
 	var values []any
 	rows := 0
-	for _, end := range ends {
-		if !end.State.Final() {
-			return fmt.Errorf("end of run %q: state %q is not final", end.ID, end.State)
+	for i := range ends {
+		end := &ends[i]
+		if !end.State.Final() && end.State != jobcenter.RunQueued {
+			return fmt.Errorf("end of run %q: state %q is neither final nor queued", end.ID, end.State)
 		}
 		run, ok := held[end.ID]
 		if !ok || run.attempt != end.Attempt {
 			continue
 		}
 		delete(held, end.ID) // it ends once
+		row := []any{
+			string(end.State), string(end.Reason), end.Message, micros(end.StartedAt), micros(end.EndedAt), exitCode(end),
+			end.OutputSize, end.OutputKept, string(end.Result),
+		}
+		if end.State == jobcenter.RunQueued {
+			row = append(row, end.Node, micros(end.NotBefore), waits(end), end.Turn.UnixMicro(), end.StopBy, run.seq)
+			if _, err := tx.exec(ctx, s.requeueRun, row...); err != nil {
+				return fmt.Errorf("next attempt of run %q: %w", end.ID, err)
+			}
+			continue
+		}
 		rows++
-		values = append(values, run.seq, string(end.State), string(end.Reason), end.Message, micros(end.StartedAt), micros(end.EndedAt),
-			exitCode(end), end.OutputSize, end.OutputKept)
+		values = append(append(values, run.seq), row...)
 	}
 	if _, err := s.endRuns.exec(ctx, tx, rows, values); err != nil {
 		return fmt.Errorf("ends: %w", err)
@@ -122,7 +151,22 @@ func (s *Store) writeEnds(ctx context.Context, tx transaction, held map[string]h
 // Output returns the kept chunks of a run that reach beyond the offset: as
 // many as fit in limit bytes, but one at least. ErrRunNotFound.
 func (s *Store) Output(ctx context.Context, runID string, offset int64, limit int) ([]jobcenter.Chunk, error) {
-	chunks, err := s.readOutput(ctx, runID, offset, limit)
+	var chunks []jobcenter.Chunk
+	var err error
+	size, full := 0, false
+	for most := 8; err == nil && !full && len(chunks) < maxChunks; most *= 8 { // what would not fit is not read
+		var more []jobcenter.Chunk
+		more, err = s.readOutput(ctx, runID, offset, min(most, maxChunks-len(chunks)))
+		full = len(more) < most
+		for _, chunk := range more {
+			if size += len(chunk.Data); size > limit && len(chunks) > 0 {
+				full = true
+				break
+			}
+			chunks = append(chunks, chunk)
+			offset = chunk.Offset + int64(len(chunk.Data))
+		}
+	}
 	if err == nil && len(chunks) == 0 {
 		_, err = s.Run(ctx, runID)
 	}
@@ -136,23 +180,19 @@ func (s *Store) Output(ctx context.Context, runID string, offset int64, limit in
 // that changed streams at every byte, each takes far more memory than its data.
 const maxChunks = 4096
 
-func (s *Store) readOutput(ctx context.Context, runID string, offset int64, limit int) ([]jobcenter.Chunk, error) {
-	rows, err := s.output.QueryContext(ctx, runID, offset)
+// readOutput reads the first chunks that reach beyond the offset.
+func (s *Store) readOutput(ctx context.Context, runID string, offset int64, most int) ([]jobcenter.Chunk, error) {
+	rows, err := s.output.QueryContext(ctx, runID, offset, most)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var chunks []jobcenter.Chunk
-	size := 0
 	for rows.Next() {
 		chunk := jobcenter.Chunk{RunID: runID}
 		var at int64
 		if err := rows.Scan(&chunk.Attempt, &chunk.Offset, &chunk.Stream, &at, &chunk.Data); err != nil {
 			return nil, err
-		}
-		size += len(chunk.Data)
-		if size > limit && len(chunks) > 0 || len(chunks) == maxChunks {
-			break
 		}
 		chunk.At = time.UnixMicro(at).UTC()
 		chunks = append(chunks, chunk)

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -17,6 +18,15 @@ func openIn(tb testing.TB, dir string) *sqlstore.Store {
 		tb.Fatal(err)
 	}
 	return store
+}
+
+// can takes everything that these tests make.
+func can() jobcenter.Can {
+	return jobcenter.Can{Tasks: []string{"task", "work"}, Executors: []string{"", "default"}}
+}
+
+func addJob(ctx context.Context, store jobcenter.JobStore, jobs ...jobcenter.Job) error {
+	return store.AddJobs(ctx, func() ([]jobcenter.Job, error) { return jobs, nil })
 }
 
 func TestStore(t *testing.T) {

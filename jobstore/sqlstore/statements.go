@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
@@ -12,92 +15,75 @@ import (
 
 // statements are the hot ones, prepared once.
 type statements struct {
-	insertJob, updateJob, deleteJob, insertTags, deleteTags *sql.Stmt
-	jobInTx, dueJobs, queuedRuns, runInTx, replaceRun       *sql.Stmt
-	skipQueuedRuns, existingRuns, heldRuns, dropOutput      *sql.Stmt
-	heartbeat                                               *sql.Stmt
-	advanceJobs, insertRuns, insertOutput, endRuns          bulk
+	updateJob, deleteJob, insertTags, deleteTags, jobsInTx, dueJobs    *sql.Stmt
+	quarantineJob, resumeJob, carry, runningRuns, queuedRuns, runsInTx *sql.Stmt
+	existingRuns, skipQueuedRuns, stopRunningRuns, heldRuns            *sql.Stmt
+	wakeRuns, nextWaiting, queue, runningOfKey, startsOfKey            *sql.Stmt
+	requeueRun, dropOutput, heartbeat                                  *sql.Stmt
 
-	job, nextFireTime, run, lastRun, output, orphans *sql.Stmt // through the readers
+	insertJob, advanceJobs, insertRuns, replaceRun, insertOutput, endRuns bulk
+
+	// Through the readers.
+	jobs, takenJob, nextDue, runs, lastRuns, countQueued, output, held, orphans *sql.Stmt
+
+	opened []*sql.Stmt // all of them
 }
 
 // prepare loads the dialect's queries and prepares them all.
 func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
-	single := []struct {
-		name string
-		pool *sql.DB
-		stmt **sql.Stmt
-	}{
-		{"insert_job", db.Write, &s.insertJob},
-		{"update_job", db.Write, &s.updateJob},
-		{"delete_job", db.Write, &s.deleteJob},
-		{"insert_tags", db.Write, &s.insertTags},
-		{"delete_tags", db.Write, &s.deleteTags},
-		{"job", db.Write, &s.jobInTx},
-		{"due_jobs", db.Write, &s.dueJobs},
-		{"queued_runs", db.Write, &s.queuedRuns},
-		{"run", db.Write, &s.runInTx},
-		{"replace_run", db.Write, &s.replaceRun},
-		{"skip_queued_runs", db.Write, &s.skipQueuedRuns},
-		{"existing_runs", db.Write, &s.existingRuns},
-		{"held_runs", db.Write, &s.heldRuns},
-		{"drop_output", db.Write, &s.dropOutput},
-		{"heartbeat", db.Write, &s.heartbeat},
-		{"job", db.Read, &s.job},
-		{"next_fire_time", db.Read, &s.nextFireTime},
-		{"run", db.Read, &s.run},
-		{"last_run", db.Read, &s.lastRun},
-		{"output", db.Read, &s.output},
-		{"orphans", db.Read, &s.orphans},
+	write := map[string]**sql.Stmt{
+		"update_job": &s.updateJob, "delete_job": &s.deleteJob, "insert_tags": &s.insertTags, "delete_tags": &s.deleteTags,
+		"jobs": &s.jobsInTx, "due_jobs": &s.dueJobs, "quarantine_job": &s.quarantineJob, "resume_job": &s.resumeJob,
+		"carry": &s.carry, "running_runs": &s.runningRuns, "queued_runs": &s.queuedRuns, "runs": &s.runsInTx,
+		"existing_runs": &s.existingRuns, "skip_queued_runs": &s.skipQueuedRuns, "stop_running_runs": &s.stopRunningRuns,
+		"held_runs": &s.heldRuns, "wake_runs": &s.wakeRuns, "next_waiting": &s.nextWaiting, "queue": &s.queue,
+		"running_of_key": &s.runningOfKey, "starts_of_key": &s.startsOfKey, "requeue_run": &s.requeueRun,
+		"drop_output": &s.dropOutput, "heartbeat": &s.heartbeat,
 	}
-	many := []struct {
-		name string
-		bulk *bulk
-	}{
-		{"advance_jobs", &s.advanceJobs},
-		{"insert_runs", &s.insertRuns},
-		{"insert_output", &s.insertOutput},
-		{"end_runs", &s.endRuns},
+	read := map[string]**sql.Stmt{
+		"jobs": &s.jobs, "taken_job": &s.takenJob, "next_due": &s.nextDue, "runs": &s.runs, "last_runs": &s.lastRuns,
+		"count_queued": &s.countQueued, "output": &s.output, "held": &s.held, "orphans": &s.orphans,
 	}
-	var names []string
-	for _, q := range single {
-		names = append(names, q.name)
+	many := map[string]*bulk{
+		"insert_jobs": &s.insertJob, "advance_jobs": &s.advanceJobs, "insert_runs": &s.insertRuns,
+		"replace_runs": &s.replaceRun, "insert_output": &s.insertOutput, "end_runs": &s.endRuns,
 	}
-	for _, q := range many {
-		names = append(names, q.name)
-	}
+	names := slices.Concat(slices.Collect(maps.Keys(write)), slices.Collect(maps.Keys(read)), slices.Collect(maps.Keys(many)))
 	queries, err := sqlkit.LoadQueries(files, db.Dialect, names...)
 	if err != nil {
 		return err
 	}
-	for _, q := range single {
-		if *q.stmt, err = q.pool.PrepareContext(ctx, queries[q.name]); err != nil { //nolint:sqlclosecheck // closeStatements does
-			return fmt.Errorf("prepare %s: %w", q.name, err)
+	prepare := func(name, query string, pool *sql.DB) *sql.Stmt {
+		stmt, prepareErr := pool.PrepareContext(ctx, query)
+		if prepareErr != nil {
+			err = errors.Join(err, fmt.Errorf("prepare %s: %w", name, prepareErr))
+			return nil
+		}
+		s.opened = append(s.opened, stmt)
+		return stmt
+	}
+	for name, stmt := range write {
+		*stmt = prepare(name, queries[name], db.Write)
+	}
+	for name, stmt := range read {
+		*stmt = prepare(name, queries[name], db.Read)
+	}
+	for name, bulk := range many {
+		sizes, sizesErr := rowSizes(queries[name])
+		if sizesErr != nil {
+			return fmt.Errorf("query %s: %w", name, sizesErr)
+		}
+		for rows, query := range sizes {
+			*bulk = append(*bulk, sizedStmt{rows, prepare(name, query, db.Write)})
 		}
 	}
-	for _, q := range many {
-		if err := q.bulk.prepare(ctx, db.Write, queries[q.name]); err != nil {
-			return fmt.Errorf("prepare %s: %w", q.name, err)
-		}
-	}
-	return nil
+	return err
 }
 
 func (s *statements) closeStatements() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{
-		s.insertJob, s.updateJob, s.deleteJob, s.insertTags, s.deleteTags, s.jobInTx, s.dueJobs, s.queuedRuns, s.runInTx,
-		s.replaceRun, s.skipQueuedRuns, s.existingRuns, s.heldRuns, s.dropOutput, s.heartbeat,
-		s.job, s.nextFireTime, s.run, s.lastRun, s.output, s.orphans,
-	} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
-		}
-	}
-	for _, b := range []bulk{s.advanceJobs, s.insertRuns, s.insertOutput, s.endRuns} {
-		for _, size := range b {
-			errs = append(errs, size.stmt.Close())
-		}
+	for _, stmt := range s.opened {
+		errs = append(errs, stmt.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -111,22 +97,22 @@ type sizedStmt struct {
 	stmt *sql.Stmt
 }
 
-func (b *bulk) prepare(ctx context.Context, db *sql.DB, query string) error {
+// rowSizes repeats the row of VALUES of a statement.
+func rowSizes(query string) (iter.Seq2[int, string], error) {
 	const values = "VALUES ("
 	start := strings.Index(query, values) + len(values) - 1
 	length := strings.Index(query[max(start, 0):], ")") + 1
 	if start < len(values) || length == 0 {
-		return errors.New("no row of VALUES")
+		return nil, errors.New("no row of VALUES")
 	}
 	row := query[start : start+length]
-	for _, rows := range []int{64, 8, 1} {
-		stmt, err := db.PrepareContext(ctx, strings.Join([]string{query[:start], strings.Repeat(row+", ", rows-1), query[start:]}, ""))
-		if err != nil {
-			return err
+	return func(yield func(int, string) bool) {
+		for _, rows := range []int{64, 8, 1} {
+			if !yield(rows, strings.Join([]string{query[:start], strings.Repeat(row+", ", rows-1), query[start:]}, "")) {
+				return
+			}
 		}
-		*b = append(*b, sizedStmt{rows, stmt})
-	}
-	return nil
+	}, nil
 }
 
 // exec runs the statement for all rows, whose values stand one after the

@@ -31,6 +31,22 @@ func instant(us sql.NullInt64) time.Time {
 	return time.UnixMicro(us.Int64).UTC()
 }
 
+// rawJSON is a JSON value, nil for none, which is stored as an empty text.
+func rawJSON(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// jsonOrNull is NULL for a value that is not given.
+func jsonOrNull(value json.RawMessage) any {
+	if value == nil {
+		return nil
+	}
+	return string(value)
+}
+
 // jsonList is how a list of names is passed to a statement.
 func jsonList(list []string) string {
 	if len(list) == 0 {

@@ -31,11 +31,11 @@ func claimAdvances(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, want, newJob(t, "later", at(60)))
 	run := newRun("a", at(1), jobcenter.RunRunning)
 	calls := 0
-	claimed, err := store.Claim(t.Context(), []string{"other", task}, at(2), 10, func(job jobcenter.Job, active int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), jobcenter.Can{Tasks: []string{"other", task}, Executors: []string{"other", jobcenter.DefaultExecutor}}, at(2), 10, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
 		calls++
 		checkSame(t, "job given to decide", want, job)
-		if active != 0 {
-			t.Errorf("active = %d, want 0", active)
+		if active != (jobcenter.Active{}) {
+			t.Errorf("active = %+v, want none", active)
 		}
 		return jobcenter.Decision{Next: at(61), Runs: []jobcenter.Run{run}}
 	})
@@ -80,14 +80,14 @@ func claimLeavesOut(t *testing.T, store jobcenter.JobStore) {
 	paused, quarantined, foreign, finished := newJob(t, "paused", at(1)), newJob(t, "quarantined", at(1)), newJob(t, "foreign", at(1)), newJob(t, "finished", time.Time{})
 	paused.Paused, quarantined.Quarantine, foreign.Task = true, "bad", "other"
 	addJobs(t, store, paused, quarantined, foreign, finished, newJob(t, "sound", at(5)))
-	next, ok, err := store.NextFireTime(t.Context(), []string{task})
+	next, ok, err := store.NextDue(t.Context(), can())
 	if err != nil || !ok {
-		t.Fatalf("NextFireTime: %v, %v", ok, err)
+		t.Fatalf("NextDue: %v, %v", ok, err)
 	}
 	checkSame(t, "next fire time", at(5), next)
-	next, ok, err = store.NextFireTime(t.Context(), []string{task, "other"})
+	next, ok, err = store.NextDue(t.Context(), jobcenter.Can{Tasks: []string{task, "other"}, Executors: can().Executors})
 	if err != nil || !ok {
-		t.Fatalf("NextFireTime: %v, %v", ok, err)
+		t.Fatalf("NextDue: %v, %v", ok, err)
 	}
 	checkSame(t, "next fire time of both tasks", at(1), next)
 	checkSame(t, "claimed", []string{"sound"}, jobIDs(claim(t, store, at(9), 10)))
@@ -95,7 +95,7 @@ func claimLeavesOut(t *testing.T, store jobcenter.JobStore) {
 		checkSame(t, "job "+job.ID, job, getJob(t, store, job.ID))
 	}
 	// Resumed, the job is claimed again.
-	if _, err := store.UpdateJob(t.Context(), "paused", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "paused", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.Paused = false
 		return job, nil, nil
 	}); err != nil {
@@ -107,10 +107,11 @@ func claimLeavesOut(t *testing.T, store jobcenter.JobStore) {
 func claimNoTasks(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
 	for _, tasks := range [][]string{nil, {}, {"TASK"}, {"tas", "task2", "%"}} {
-		if at, ok, err := store.NextFireTime(t.Context(), tasks); err != nil || ok || !at.IsZero() {
-			t.Errorf("NextFireTime(%q) = %v, %v, %v; want none", tasks, at, ok, err)
+		can := jobcenter.Can{Tasks: tasks, Executors: []string{jobcenter.DefaultExecutor}}
+		if at, ok, err := store.NextDue(t.Context(), can); err != nil || ok || !at.IsZero() {
+			t.Errorf("NextDue(%q) = %v, %v, %v; want none", tasks, at, ok, err)
 		}
-		claimed, err := store.Claim(t.Context(), tasks, at(9), 10, runAndAdvance)
+		claimed, err := store.Claim(t.Context(), can, at(9), 10, runAndAdvance)
 		if err != nil || len(claimed) != 0 {
 			t.Errorf("Claim(%q) = %v, %v; want none", tasks, jobIDs(claimed), err)
 		}
@@ -136,7 +137,7 @@ func claimSpans(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
 	span := newRun("a", at(1), jobcenter.RunMissed)
 	span.LastFireTime, span.FireCount, span.Reason = at(604800), 604800, jobcenter.ReasonMisfire
-	claimed, err := store.Claim(t.Context(), []string{task}, at(604800), 10, func(jobcenter.Job, int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), can(), at(604800), 10, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
 		return jobcenter.Decision{Next: at(604801), Runs: []jobcenter.Run{span}}
 	})
 	if err != nil || len(claimed) != 1 {
@@ -152,7 +153,7 @@ func claimSeveralRuns(t *testing.T, store jobcenter.JobStore) {
 		newRun("a", at(1), jobcenter.RunMissed), newRun("a", at(2), jobcenter.RunRunning),
 		newRun("a", at(3), jobcenter.RunQueued), newRun("a", at(4), jobcenter.RunSkipped),
 	}
-	claimed, err := store.Claim(t.Context(), []string{task}, at(4), 10, func(job jobcenter.Job, _ int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), can(), at(4), 10, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 		if job.ID == "b" {
 			return jobcenter.Decision{Next: at(5)} // nothing to write, but it advances
 		}
@@ -168,7 +169,7 @@ func claimSeveralRuns(t *testing.T, store jobcenter.JobStore) {
 
 func claimFinishes(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
-	if _, err := store.Claim(t.Context(), []string{task}, at(1), 10, func(jobcenter.Job, int) jobcenter.Decision {
+	if _, err := store.Claim(t.Context(), can(), at(1), 10, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
 		return jobcenter.Decision{Runs: []jobcenter.Run{newRun("a", at(1), jobcenter.RunRunning)}}
 	}); err != nil {
 		t.Fatal(err)
@@ -177,14 +178,14 @@ func claimFinishes(t *testing.T, store jobcenter.JobStore) {
 	if job.State() != jobcenter.JobFinished || !job.NextFireTime.IsZero() {
 		t.Errorf("job is %s, next fire time %v; want finished and none", job.State(), job.NextFireTime)
 	}
-	if _, ok, err := store.NextFireTime(t.Context(), []string{task}); ok || err != nil {
-		t.Errorf("NextFireTime: %v, %v; want none", ok, err)
+	if _, ok, err := store.NextDue(t.Context(), can()); ok || err != nil {
+		t.Errorf("NextDue: %v, %v; want none", ok, err)
 	}
 }
 
 func claimQuarantines(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
-	claimed, err := store.Claim(t.Context(), []string{task}, at(1), 10, func(jobcenter.Job, int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), can(), at(1), 10, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
 		return jobcenter.Decision{Quarantine: "cannot be understood"}
 	})
 	if err != nil || len(claimed) != 1 || claimed[0].Job.Quarantine != "" {
@@ -200,7 +201,7 @@ func claimQuarantines(t *testing.T, store jobcenter.JobStore) {
 }
 
 func claimIsToldOfActive(t *testing.T, store jobcenter.JobStore) {
-	want := map[string]int{}
+	want := map[string]jobcenter.Active{}
 	for i := range 4 {
 		id := fmt.Sprint("job", i)
 		addJobs(t, store, newJob(t, id, at(1)))
@@ -208,10 +209,10 @@ func claimIsToldOfActive(t *testing.T, store jobcenter.JobStore) {
 			addRuns(t, store, id, newRun(id, at(-100+2*n), jobcenter.RunQueued), newRun(id, at(-99+2*n), jobcenter.RunRunning),
 				newRun(id, at(-200+2*n), jobcenter.RunSucceeded))
 		}
-		want[id] = 2 * i
+		want[id] = jobcenter.Active{Queued: i, Running: i}
 	}
-	got := map[string]int{}
-	if _, err := store.Claim(t.Context(), []string{task}, at(1), 10, func(job jobcenter.Job, active int) jobcenter.Decision {
+	got := map[string]jobcenter.Active{}
+	if _, err := store.Claim(t.Context(), can(), at(1), 10, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
 		got[job.ID] = active
 		return jobcenter.Decision{Next: at(61)}
 	}); err != nil {

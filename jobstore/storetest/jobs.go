@@ -47,6 +47,15 @@ func fullJob(t *testing.T) jobcenter.Job {
 		Trigger: cron, Executor: "slow", MisfireGrace: jobcenter.NeverTooLate, Coalesce: jobcenter.CoalesceAll, Overlap: jobcenter.OverlapSkip,
 		MaxInstances: 7, Timeout: 90*time.Second + 1, Tags: []string{"b", "数据", "a b", "b"}, Paused: true, Version: 3,
 		NextFireTime: at(1), Quarantine: "why not", CreatedAt: at(2), UpdatedAt: at(3),
+		Description: "What it does,\nin two lines. 说明 😀", Priority: -1000,
+		CatchUp: jobcenter.CatchUp{Max: 3, MaxAge: 36*time.Hour + 1, Pace: 1500 * time.Millisecond},
+		Limit:   jobcenter.Limit{Key: "db 数据库 1", Running: 2, Rate: 5, Per: 90 * time.Second},
+		Retry: jobcenter.Retry{
+			Attempts: 4, Delay: 250*time.Millisecond + 1, Factor: 1.7, MaxDelay: 24 * time.Hour, Jitter: 0.1,
+			On: []jobcenter.Reason{jobcenter.ReasonExitCode, jobcenter.ReasonTimeout}, ExitCodes: []int{75, -1},
+		},
+		RequestsRecovery: true, PausedUntil: at(4), PauseReason: "weil \"so\"", SkipUntil: at(5), PreviousFireTime: at(-6),
+		Carried: json.RawMessage(`{"offset":12.50,"x":[null]}`), LastResult: json.RawMessage(`"done"`),
 	}
 }
 
@@ -82,7 +91,7 @@ func jobInstants(t *testing.T, store jobcenter.JobStore) {
 
 	run := newRun("a", odd, jobcenter.RunSucceeded)
 	run.StartedAt, run.EndedAt = odd, odd
-	updated, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	updated, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.NextFireTime = odd.Add(time.Second)
 		return job, []jobcenter.Run{run}, nil
 	})
@@ -93,9 +102,9 @@ func jobInstants(t *testing.T, store jobcenter.JobStore) {
 	stored := getRun(t, store, run.ID)
 	checkSame(t, "instants of the run", []time.Time{want, want, want, want},
 		[]time.Time{stored.FireTime, stored.LastFireTime, stored.StartedAt, stored.EndedAt})
-	next, ok, err := store.NextFireTime(t.Context(), []string{task})
+	next, ok, err := store.NextDue(t.Context(), can())
 	if err != nil || !ok {
-		t.Fatalf("NextFireTime: %v, %v", ok, err)
+		t.Fatalf("NextDue: %v, %v", ok, err)
 	}
 	checkSame(t, "next fire time", want.Add(time.Second), next)
 }
@@ -116,7 +125,7 @@ func jobAtStart(t *testing.T, store jobcenter.JobStore) {
 	checkSame(t, "job", boot, getJob(t, store, "boot"))
 	query := jobcenter.JobQuery{State: jobcenter.JobActive, Sort: jobcenter.SortByNextFireTime, Desc: true}
 	checkSame(t, "from the latest on", []string{"boot", "a"}, listJobs(t, store, query))
-	claimed, err := store.Claim(t.Context(), []string{task}, at(100*365*86400), 10, func(jobcenter.Job, int) jobcenter.Decision {
+	claimed, err := store.Claim(t.Context(), can(), at(100*365*86400), 10, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
 		return jobcenter.Decision{}
 	})
 	if err != nil || len(claimed) != 1 || claimed[0].Job.ID != "a" {
@@ -129,7 +138,7 @@ func jobIDTaken(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, first)
 	second := newJob(t, "a", at(2))
 	second.Name = "Other"
-	if err := store.AddJob(t.Context(), second); !errors.Is(err, jobcenter.ErrConflict) {
+	if err := store.AddJobs(t.Context(), func() ([]jobcenter.Job, error) { return []jobcenter.Job{second}, nil }); !errors.Is(err, jobcenter.ErrConflict) {
 		t.Errorf("error %v, want ErrConflict", err)
 	}
 	checkSame(t, "job", first, getJob(t, store, "a"))
@@ -139,7 +148,7 @@ func jobIDTaken(t *testing.T, store jobcenter.JobStore) {
 func jobMissing(t *testing.T, store jobcenter.JobStore) {
 	ctx := t.Context()
 	_, getErr := store.Job(ctx, "none")
-	_, updateErr := store.UpdateJob(ctx, "none", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	_, updateErr := store.UpdateJob(ctx, "none", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		t.Error("change was called")
 		return job, nil, nil
 	})
@@ -165,10 +174,10 @@ func changeReplaces(t *testing.T, store jobcenter.JobStore) {
 	want := fullJob(t)
 	want.ID = "a"
 	old := getJob(t, store, "a")
-	got, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error) {
+	got, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		checkSame(t, "job given to change", old, job)
-		if active != 0 {
-			t.Errorf("active = %d, want 0", active)
+		if active != (jobcenter.Active{}) {
+			t.Errorf("active = %+v, want none", active)
 		}
 		return want, nil, nil
 	})
@@ -193,6 +202,8 @@ func changeInsertsRuns(t *testing.T, store jobcenter.JobStore) {
 		ID: "0199-full", JobID: "a", JobVersion: 4, FireTime: at(5), LastFireTime: at(65), FireCount: 2, Origin: jobcenter.OriginManual,
 		Actor: "li@example.org", State: jobcenter.RunFailed, Reason: jobcenter.ReasonExitCode, Message: "exit code 3: 失败 😀", Attempt: 2,
 		Node: "n1", Executor: "slow", StartedAt: at(6), EndedAt: at(7), ExitCode: &code, OutputSize: 1 << 40, OutputKept: 5,
+		Series: "backfill 1", Args: json.RawMessage(`{"n":1.50}`), Result: json.RawMessage(`[1,"二"]`), Priority: -7, LimitKey: "db 1",
+		NotBefore: at(8), Turn: at(9), StopBy: "wang",
 	}
 	plain := newRun("a", at(1), jobcenter.RunQueued)
 	addRuns(t, store, "a", want, plain)
@@ -211,20 +222,20 @@ func changeIsToldOfActive(t *testing.T, store jobcenter.JobStore) {
 	for i, state := range states {
 		addRuns(t, store, "a", newRun("a", at(i), state))
 	}
-	told := -1
-	_, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error) {
+	var told jobcenter.Active
+	_, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		told = active
 		return job, nil, nil
 	})
-	if err != nil || told != 3 {
-		t.Errorf("active = %d (%v), want 3: two queued, one running", told, err)
+	if want := (jobcenter.Active{Queued: 2, Running: 1}); err != nil || told != want {
+		t.Errorf("active = %+v (%v), want %+v", told, err, want)
 	}
 }
 
 func changeRefuses(t *testing.T, store jobcenter.JobStore) {
 	job := newJob(t, "a", at(1))
 	addJobs(t, store, job)
-	_, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	_, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.Name, job.Tags = "Changed", []string{"x"}
 		return job, []jobcenter.Run{newRun("a", at(1), jobcenter.RunRunning)}, errRefused
 	})

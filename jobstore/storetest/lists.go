@@ -88,7 +88,7 @@ func jobsSearch(t *testing.T, store jobcenter.JobStore) {
 		checkSame(t, fmt.Sprintf("search %q", search), want, listJobs(t, store, jobcenter.JobQuery{Search: search}))
 	}
 	// A search goes by what the job is now.
-	if _, err := store.UpdateJob(t.Context(), "alpha", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+	if _, err := store.UpdateJob(t.Context(), "alpha", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 		job.Name = "Weekly"
 		return job, nil, nil
 	}); err != nil {

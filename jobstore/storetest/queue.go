@@ -23,7 +23,7 @@ func queueTests() map[string]func(*testing.T, jobcenter.JobStore) {
 // take starts queued runs on this node.
 func take(t *testing.T, store jobcenter.JobStore, limit int) []jobcenter.Run {
 	t.Helper()
-	claimed, err := store.TakeQueued(t.Context(), []string{task}, jobcenter.DefaultExecutor, limit, startRun)
+	claimed, _, err := store.TakeQueued(t.Context(), can(), jobcenter.DefaultExecutor, late(), limit, startRun)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func queueStarts(t *testing.T, store jobcenter.JobStore) {
 	addRuns(t, store, "a", queued)
 	want := queued
 	want.State, want.Attempt, want.Node, want.StartedAt, want.Message, want.Actor = jobcenter.RunRunning, 1, "n7", at(3), "started", "me"
-	claimed, err := store.TakeQueued(t.Context(), []string{"x", task}, jobcenter.DefaultExecutor, 5, func(given jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+	claimed, _, err := store.TakeQueued(t.Context(), jobcenter.Can{Tasks: []string{"x", task}}, jobcenter.DefaultExecutor, late(), 5, func(given jobcenter.Job, run jobcenter.Run) jobcenter.Run {
 		checkSame(t, "job given to start", job, given)
 		checkSame(t, "run given to start", queued, run)
 		return want
@@ -88,11 +88,11 @@ func queueFilters(t *testing.T, store jobcenter.JobStore) {
 	for _, run := range []jobcenter.Run{slow, theirs} {
 		checkSame(t, "run left in the queue", run, getRun(t, store, run.ID))
 	}
-	claimed, err := store.TakeQueued(t.Context(), nil, "slow", 10, startRun)
+	claimed, _, err := store.TakeQueued(t.Context(), jobcenter.Can{Executors: can().Executors}, "slow", late(), 10, startRun)
 	if err != nil || len(claimed) != 0 {
 		t.Errorf("taken without tasks: %v, %v", claimed, err)
 	}
-	claimed, err = store.TakeQueued(t.Context(), []string{task}, "slow", 10, startRun)
+	claimed, _, err = store.TakeQueued(t.Context(), can(), "slow", late(), 10, startRun)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,17 +148,17 @@ func queueJobGone(t *testing.T, store jobcenter.JobStore) {
 
 func queueEndsAtOnce(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
-	late, next := newRun("a", at(1), jobcenter.RunQueued), newRun("a", at(2), jobcenter.RunQueued)
-	addRuns(t, store, "a", late, next)
-	claimed, err := store.TakeQueued(t.Context(), []string{task}, jobcenter.DefaultExecutor, 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+	over, next := newRun("a", at(1), jobcenter.RunQueued), newRun("a", at(2), jobcenter.RunQueued)
+	addRuns(t, store, "a", over, next)
+	claimed, _, err := store.TakeQueued(t.Context(), can(), jobcenter.DefaultExecutor, late(), 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
 		run.State, run.Reason, run.EndedAt = jobcenter.RunMissed, jobcenter.ReasonMisfire, at(100)
 		return run
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	late.State, late.Reason, late.EndedAt = jobcenter.RunMissed, jobcenter.ReasonMisfire, at(100)
-	checkSame(t, "taken", []jobcenter.Run{late}, claimedRuns(claimed))
-	checkSame(t, "stored", late, getRun(t, store, late.ID))
+	over.State, over.Reason, over.EndedAt = jobcenter.RunMissed, jobcenter.ReasonMisfire, at(100)
+	checkSame(t, "taken", []jobcenter.Run{over}, claimedRuns(claimed))
+	checkSame(t, "stored", over, getRun(t, store, over.ID))
 	checkSame(t, "taken next", []string{next.ID}, runIDs(take(t, store, 1)))
 }

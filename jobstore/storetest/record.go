@@ -14,7 +14,7 @@ func recordTests() map[string]func(*testing.T, jobcenter.JobStore) {
 		"a final state stays":         recordGuardsFinal,
 		"another attempt is left out": recordGuardsAttempt,
 		"an unknown run is left out":  recordUnknownRun,
-		"a queued run can end":        recordEndsQueued,
+		"a queued run is nobody's":     recordLeavesQueued,
 		"any bytes":                   recordAnyBytes,
 		"offsets and limits":          recordOffsets,
 		"drops":                       recordDrops,
@@ -78,9 +78,9 @@ func recordEnds(t *testing.T, store jobcenter.JobStore) {
 		checkSame(t, "run", want, getRun(t, store, want.ID))
 	}
 	// The place of an ended run is free again.
-	if _, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active int) (jobcenter.Job, []jobcenter.Run, error) {
-		if active != 0 {
-			t.Errorf("active = %d after the end, want 0", active)
+	if _, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
+		if active != (jobcenter.Active{}) {
+			t.Errorf("active = %+v after the end, want none", active)
 		}
 		return job, nil, nil
 	}); err != nil {
@@ -138,16 +138,21 @@ func recordUnknownRun(t *testing.T, store jobcenter.JobStore) {
 	checkSame(t, "runs", []jobcenter.Run{end}, allRuns(t, store, jobcenter.RunQuery{}))
 }
 
-func recordEndsQueued(t *testing.T, store jobcenter.JobStore) {
+func recordLeavesQueued(t *testing.T, store jobcenter.JobStore) {
 	addJobs(t, store, newJob(t, "a", at(1)))
 	run := newRun("a", at(1), jobcenter.RunQueued)
 	addRuns(t, store, "a", run)
-	run.State, run.Reason, run.EndedAt = jobcenter.RunStopped, jobcenter.ReasonStop, at(3)
-	record(t, store, jobcenter.Records{Ends: []jobcenter.Run{run}})
+	end := run
+	end.State, end.Reason, end.EndedAt = jobcenter.RunStopped, jobcenter.ReasonStop, at(3)
+	record(t, store, jobcenter.Records{
+		Output:  []jobcenter.Chunk{chunk(run, 0, "x")},
+		Ends:    []jobcenter.Run{end},
+		Carries: []jobcenter.Carry{{RunID: run.ID, JobID: "a", Carried: []byte("1"), Result: []byte("1")}},
+	})
 	checkSame(t, "run", run, getRun(t, store, run.ID))
-	if taken := take(t, store, 10); len(taken) != 0 {
-		t.Error("a run that was stopped in the queue was started")
-	}
+	checkSame(t, "job", newJob(t, "a", at(1)), getJob(t, store, "a"))
+	checkSame(t, "output", []jobcenter.Chunk(nil), output(t, store, run.ID))
+	checkSame(t, "taken", []string{run.ID}, runIDs(take(t, store, 10)))
 }
 
 func recordAnyBytes(t *testing.T, store jobcenter.JobStore) {

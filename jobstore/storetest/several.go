@@ -34,7 +34,7 @@ func concurrentClaims(t *testing.T, store jobcenter.JobStore) {
 	for range claimers {
 		group.Go(func() {
 			for {
-				claimed, err := store.Claim(context.Background(), []string{task}, end, 7, runAndAdvance)
+				claimed, err := store.Claim(context.Background(), can(), end, 7, runAndAdvance)
 				if err != nil {
 					t.Error(err)
 					return
@@ -72,7 +72,7 @@ func concurrentChanges(t *testing.T, store jobcenter.JobStore) {
 	for claimer := range claimers {
 		group.Go(func() {
 			for i := range each {
-				_, err := store.UpdateJob(context.Background(), "a", func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) {
+				_, err := store.UpdateJob(context.Background(), "a", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 					job.Version++
 					return job, []jobcenter.Run{newRun("a", at(claimer*each+i), jobcenter.RunSkipped)}, nil
 				})
@@ -108,7 +108,7 @@ func concurrentStarts(t *testing.T, store jobcenter.JobStore) {
 	for range claimers {
 		group.Go(func() {
 			for range runs {
-				claimed, err := store.TakeQueued(context.Background(), []string{task}, jobcenter.DefaultExecutor, 3, startRun)
+				claimed, _, err := store.TakeQueued(context.Background(), can(), jobcenter.DefaultExecutor, late(), 3, startRun)
 				if err != nil {
 					t.Error(err)
 					return
@@ -139,19 +139,23 @@ func endedContext(t *testing.T, store jobcenter.JobStore) {
 	addRuns(t, store, "a", queued)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	change := func(job jobcenter.Job, _ int) (jobcenter.Job, []jobcenter.Run, error) { return job, nil, nil }
+	change := func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
+		return job, nil, nil
+	}
 	end := queued
 	end.State = jobcenter.RunStopped
 	calls := map[string]func() error{
-		"AddJob":       func() error { return store.AddJob(ctx, newJob(t, "b", at(1))) },
-		"Job":          func() error { _, err := store.Job(ctx, "a"); return err },
-		"Jobs":         func() error { _, err := store.Jobs(ctx, jobcenter.JobQuery{}); return err },
-		"UpdateJob":    func() error { _, err := store.UpdateJob(ctx, "a", change); return err },
-		"RemoveJob":    func() error { return store.RemoveJob(ctx, "a", func(jobcenter.Job) []jobcenter.Run { return nil }) },
-		"NextFireTime": func() error { _, _, err := store.NextFireTime(ctx, []string{task}); return err },
-		"Claim":        func() error { _, err := store.Claim(ctx, []string{task}, at(9), 1, runAndAdvance); return err },
+		"AddJobs": func() error {
+			return store.AddJobs(ctx, func() ([]jobcenter.Job, error) { return []jobcenter.Job{newJob(t, "b", at(1))}, nil })
+		},
+		"Job":       func() error { _, err := store.Job(ctx, "a"); return err },
+		"Jobs":      func() error { _, err := store.Jobs(ctx, jobcenter.JobQuery{}); return err },
+		"UpdateJob": func() error { _, err := store.UpdateJob(ctx, "a", change); return err },
+		"RemoveJob": func() error { return store.RemoveJob(ctx, "a", func(jobcenter.Job) []jobcenter.Run { return nil }) },
+		"NextDue":   func() error { _, _, err := store.NextDue(ctx, can()); return err },
+		"Claim":     func() error { _, err := store.Claim(ctx, can(), at(9), 1, runAndAdvance); return err },
 		"TakeQueued": func() error {
-			_, err := store.TakeQueued(ctx, []string{task}, jobcenter.DefaultExecutor, 1, startRun)
+			_, _, err := store.TakeQueued(ctx, can(), jobcenter.DefaultExecutor, late(), 1, startRun)
 			return err
 		},
 		"Record":    func() error { return store.Record(ctx, jobcenter.Records{Ends: []jobcenter.Run{end}}) },
@@ -179,7 +183,7 @@ func endedContext(t *testing.T, store jobcenter.JobStore) {
 	for i := range 20 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*100*time.Microsecond)
 		before := getJob(t, store, "a")
-		claimed, err := store.Claim(ctx, []string{task}, before.NextFireTime, 1, func(job jobcenter.Job, active int) jobcenter.Decision {
+		claimed, err := store.Claim(ctx, can(), before.NextFireTime, 1, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
 			if i%4 == 0 {
 				cancel()
 			}

@@ -64,7 +64,7 @@ func TestLedger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, err := sched.RunNow(ctx, job.ID, jobcenter.OriginManual, "me")
+		run, err := sched.RunNow(ctx, job.ID, jobcenter.StartOptions{Origin: jobcenter.OriginManual, Actor: "me"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -725,7 +725,7 @@ export interface components {
              */
             next_fire_time: string | null;
             /** @enum {string} */
-            overlap: "skip";
+            overlap: "skip" | "queue_one" | "queue_all" | "cancel";
             paused: boolean;
             /** @description Why the job cannot be understood; empty for a sound one. */
             quarantine: string;
@@ -766,10 +766,10 @@ export interface components {
             /** @description What people call the job. Left out: its id. */
             name?: string;
             /**
-             * @description What becomes of a fire time while max_instances runs are queued or running. Left out: skip.
+             * @description What becomes of a fire time while max_instances runs are queued or running: it does not run, one waits, all wait, or the running ones are stopped. Left out: skip.
              * @enum {string}
              */
-            overlap?: "skip";
+            overlap?: "skip" | "queue_one" | "queue_all" | "cancel";
             /** @description A paused job does not fire. */
             paused?: boolean;
             /** @description Free words to find the job by. */
@@ -1003,7 +1003,7 @@ export interface components {
             message: string;
             node: string;
             /** @enum {string} */
-            origin: "schedule" | "manual" | "api";
+            origin: "schedule" | "manual" | "api" | "backfill" | "chain";
             /**
              * Format: int64
              * @description How many of them are kept. Known when it has ended.
@@ -1015,7 +1015,7 @@ export interface components {
              */
             output_size: number;
             /** @enum {string} */
-            reason: "" | "misfire" | "coalesced" | "overlap" | "paused" | "removed" | "error" | "exit_code" | "signal" | "panic" | "start_failed" | "timeout" | "stop" | "shutdown" | "node_died";
+            reason: "" | "misfire" | "coalesced" | "catch_up" | "overlap" | "queue_full" | "paused" | "skip" | "calendar" | "veto" | "removed" | "error" | "exit_code" | "signal" | "panic" | "start_failed" | "bad_args" | "timeout" | "stop" | "cancel" | "shutdown" | "node_died";
             /** Format: date-time */
             started_at: string | null;
             /** @enum {string} */
