@@ -54,7 +54,7 @@ func (k *keeper) queueOne(ctx context.Context, id string, start time.Time) error
 		if !job.NextFireTime.Equal(AtStart()) || job.State() != JobActive {
 			return job, nil, nil // changed meanwhile
 		}
-		p := planner{job: &job, now: now}
+		p := newPlanner(&job, now)
 		p.candidate(start)
 		rows, _ := p.finish(active)
 		return job, rows, nil

@@ -329,22 +329,21 @@ type hook struct {
 // Several are asked in the order in which they were set. cancel takes it away.
 func (s *Scheduler) BeforeRun(filter EventFilter, check func(ctx context.Context, job Job, run Run) error) (cancel func()) {
 	h := &hook{filter, check}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.hooks = append(slices.Clip(s.hooks), h)
+	_ = s.equip(func(e *equipment) error {
+		e.hooks = append(e.hooks, h)
+		return nil
+	})
 	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.hooks = slices.DeleteFunc(slices.Clone(s.hooks), func(other *hook) bool { return other == h })
+		_ = s.equip(func(e *equipment) error {
+			e.hooks = slices.DeleteFunc(e.hooks, func(other *hook) bool { return other == h })
+			return nil
+		})
 	}
 }
 
 // veto asks the hooks about an attempt.
 func (s *Scheduler) veto(ctx context.Context, store string, job *Job, run *Run) error {
-	s.mu.Lock()
-	hooks := s.hooks
-	s.mu.Unlock()
-	for _, h := range hooks {
+	for _, h := range s.equipment.Load().hooks {
 		if err := h.ask(ctx, store, job, run); err != nil {
 			return err
 		}

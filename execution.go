@@ -49,9 +49,13 @@ func (k *keeper) execute(lasting context.Context, runs *sync.WaitGroup, c claim)
 		k.state.Lock()
 		e.ended = true
 		k.state.Unlock()
-		select {
-		case <-k.recorder.end(end):
-		case <-lasting.Done(): // given up by drain
+		if errors.Is(context.Cause(ctx), ErrLostRun) {
+			e.output.close() // how it ended here is nobody's business
+		} else {
+			select {
+			case <-k.recorder.end(end):
+			case <-lasting.Done(): // given up by drain
+			}
 		}
 		k.state.Lock()
 		if k.state.running[e.run.ID] == e {

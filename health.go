@@ -70,7 +70,7 @@ const storePatience = 5 * time.Second
 func (s *Scheduler) Health() Health {
 	now := time.Now()
 	s.mu.Lock()
-	h := Health{Node: s.opts.Node, Running: s.session != nil, Standby: s.standby, Stores: map[string]StoreHealth{}}
+	h := Health{Node: s.opts.Node, Running: s.session != nil, Standby: s.standby.Load(), Stores: map[string]StoreHealth{}}
 	s.mu.Unlock()
 	for _, k := range s.all() {
 		health, since := k.health(now)

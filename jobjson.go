@@ -177,8 +177,10 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 		}
 		j.MisfireGrace = time.Duration(grace)
 	}
-	var err error
-	if j.Trigger, err = parseTrigger(form.Trigger); err != nil {
+	parsed, err := parseTrigger(form.Trigger)
+	if err == nil {
+		j.Trigger = parsed
+	} else {
 		j.rawTrigger = form.Trigger
 		if j.Quarantine == "" {
 			j.Quarantine = message(undecodable + err.Error())

@@ -252,30 +252,33 @@ func (k *keeper) noteAsked(at time.Time) {
 // It returns the instant of the next one, zero if there is none.
 func (k *keeper) pass(ctx context.Context, start func(claim)) (time.Time, error) {
 	defer k.noteAsked(time.Time{})
-	for ctx.Err() == nil && !k.onStandby() {
+	for ctx.Err() == nil && !k.standby.Load() {
 		k.noteAsked(time.Now())
 		waits, err := k.takeQueued(ctx, start)
 		if err != nil {
 			return time.Time{}, err
 		}
-		can, executors := k.can()
-		next, ok, err := k.store.NextDue(ctx, can)
+		have := k.equipment.Load()
+		next, ok, err := k.store.NextDue(ctx, have.can)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if !ok || next.After(time.Now()) {
 			return earliest(next, waits), nil
 		}
-		n, err := k.claim(ctx, can, executors, start)
+		n, err := k.claim(ctx, have.can, have.executors, start)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if n == 0 { // another scheduler was quicker
-			return time.Time{}, nil
+		if n == 0 { // another scheduler is at it
+			return time.Now().Add(lookAgain), nil
 		}
 	}
 	return time.Time{}, nil
 }
+
+// lookAgain is how soon to look again for what another scheduler seems to take.
+const lookAgain = 50 * time.Millisecond
 
 // earliest is the earlier of two instants that may be zero.
 func earliest(a, b time.Time) time.Time {
@@ -297,13 +300,13 @@ func (k *keeper) takeQueued(ctx context.Context, start func(claim)) (waits time.
 	if !backlog {
 		return time.Time{}, nil
 	}
-	can, executors := k.can()
-	for name, executor := range executors {
+	have := k.equipment.Load()
+	for name, executor := range have.executors {
 		// Runs that have waited too long take a place each from those behind
 		// them, and nothing that ends will wake the loop for these; so look again.
 		for again := true; again && ctx.Err() == nil; {
 			var next time.Time
-			if again, next, err = k.fill(ctx, can, name, executor, start); err != nil {
+			if again, next, err = k.fill(ctx, have.can, name, executor, start); err != nil {
 				return time.Time{}, err
 			}
 			waits = earliest(waits, next)
@@ -338,6 +341,7 @@ func (k *keeper) fill(ctx context.Context, can Can, name string, executor Execut
 	}
 	n := 0
 	for _, c := range taken {
+		c.Job.Store = k.name
 		k.publishRuns(&c.Job, c.Runs)
 		for _, run := range c.Runs {
 			if run.State == RunRunning {
@@ -440,11 +444,17 @@ func (k *keeper) claim(ctx context.Context, can Can, executors map[string]Execut
 		return 0, err
 	}
 	for _, c := range claimed {
+		c.Job.Store = k.name
 		d, more := special[c.Job.ID]
 		if more || c.Job.Quarantine != "" {
 			k.publishDecision(&c.Job, d)
 		}
 		k.publishRuns(&c.Job, c.Runs)
+		if more && d.Next.IsZero() && d.Quarantine == "" {
+			after := c.Job
+			after.NextFireTime = time.Time{}
+			k.events.publish(Event{Type: EventJobFinished, Store: k.name, Job: &after, Before: &c.Job})
+		}
 		for _, run := range c.Runs {
 			switch run.State {
 			case RunRunning:
@@ -521,8 +531,6 @@ func (k *keeper) publishDecision(job *Job, d Decision) {
 	case d.Resume:
 		after.Paused, after.PausedUntil, after.PauseReason = false, time.Time{}, ""
 		e.Type = EventJobResumed
-	case d.Next.IsZero():
-		e.Type = EventJobFinished
 	default:
 		return
 	}
@@ -532,18 +540,24 @@ func (k *keeper) publishDecision(job *Job, d Decision) {
 
 // publishRuns tells of rows that were written, or of runs that were taken.
 func (k *keeper) publishRuns(job *Job, runs []Run) {
+	listening := k.events.busy.Load() > 0
 	for i := range runs {
 		run := &runs[i]
-		e := Event{Store: k.name, Job: job, Run: run, Executor: run.Executor}
-		switch {
-		case run.State == RunRunning:
-			e.Type = EventRunStarted
-		case run.State == RunQueued:
-			e.Type = EventRunQueued
+		if run.State == RunQueued {
 			k.noteQueued(run.Executor)
-		case run.State == RunMissed:
+		}
+		if !listening {
+			continue
+		}
+		e := Event{Store: k.name, Job: job, Run: run, Executor: run.Executor}
+		switch run.State {
+		case RunRunning:
+			e.Type = EventRunStarted
+		case RunQueued:
+			e.Type = EventRunQueued
+		case RunMissed:
 			e.Type = EventRunMissed
-		case run.State == RunSkipped:
+		case RunSkipped:
 			e.Type = EventRunSkipped
 		default:
 			e.Type = EventRunEnded

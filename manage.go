@@ -291,11 +291,17 @@ func settle(job Job, active Active, now time.Time) (rows []Run, after Job) {
 	switch {
 	case job.Quarantine != "":
 		return nil, job // until it is understood, what it owes stays open
-	case job.Paused:
+	case job.Paused && (job.PausedUntil.IsZero() || job.PausedUntil.After(now)):
 		return passed(job, now, ReasonPaused)
 	}
 	d := plan(job, active, now)
 	job.NextFireTime, job.PreviousFireTime = d.Next, d.Previous
+	if d.Quarantine == "" && job.Trigger != nil {
+		p := newPlanner(&job, now)
+		p.closed(now.Add(time.Microsecond))
+		closed, _ := p.finish(Active{})
+		d.Runs = append(d.Runs, closed...)
+	}
 	return d.Runs, job
 }
 

@@ -172,6 +172,14 @@ func (o *output) take(final bool) (chunks []Chunk, drops []Drop, retry time.Dura
 	return chunks, drops, 0
 }
 
+// close has further writes fail.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed, o.waiting, o.held = true, nil, 0
+	o.room.Broadcast()
+}
+
 // sizes returns how much the run wrote and how much of it the store keeps,
 // once everything has been taken.
 func (o *output) sizes() (size, kept int64) {

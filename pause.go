@@ -55,12 +55,8 @@ func (s *Scheduler) adjust(ctx context.Context, id string, set func(job *Job)) (
 		if fields = changedFields(&before, &job); len(fields) == 0 {
 			return before, nil, nil
 		}
-		var rows []Run
-		if before.Paused != job.Paused {
-			var settled Job
-			rows, settled = settle(before, active, now)
-			job.NextFireTime, job.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
-		}
+		rows, settled := settle(before, active, now)
+		job.NextFireTime, job.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
 		job.Version, job.UpdatedAt = job.Version+1, microseconds(now)
 		return job, rows, nil
 	}, func(job *Job) []Event {

@@ -36,12 +36,15 @@ func plan(job Job, active Active, now time.Time) (d Decision) {
 	if due := job.DueAt(); due.IsZero() || due.After(now) {
 		return keep(&job, "")
 	}
-	p := planner{job: &job, now: now, previous: job.PreviousFireTime}
+	p := newPlanner(&job, now)
 	next, problem := p.walk(p.sort)
 	if problem != "" {
 		return keep(&job, problem)
 	}
 	d = Decision{Next: next, Previous: p.previous, Resume: job.Paused}
+	if d.Previous.Equal(p.since) {
+		d.Previous = job.PreviousFireTime
+	}
 	d.Runs, d.StopRunning = p.finish(active)
 	return d
 }
@@ -59,13 +62,17 @@ func passed(job Job, now time.Time, reason Reason) (rows []Run, after Job) {
 	if job.Trigger == nil {
 		return nil, job
 	}
-	p := planner{job: &job, now: now, previous: job.PreviousFireTime}
+	p := newPlanner(&job, now)
 	next, problem := p.walk(func(fire time.Time) { p.pass(fire, RunSkipped, reason) })
 	if problem != "" {
 		next = time.Time{}
 	}
+	job.NextFireTime = next
+	if !p.previous.Equal(p.since) {
+		job.PreviousFireTime = p.previous
+	}
+	p.closed(now.Add(time.Microsecond))
 	rows, _ = p.finish(Active{})
-	job.NextFireTime, job.PreviousFireTime = next, p.previous
 	return rows, job
 }
 
@@ -74,13 +81,24 @@ type planner struct {
 	job      *Job
 	now      time.Time
 	grace    time.Duration
-	previous time.Time // the fire time before the one at hand
+	previous time.Time // the fire time before the one at hand, or since
+	since    time.Time // from when on the ledger is this definition's to fill
 	// settled are the spans whose fate is decided and that lie before tail.
 	settled []span
 	// tail begins with the earliest candidate: a fire time that may still run.
 	// There are at most room() of them, with spans in between.
 	tail       []span
 	candidates int
+}
+
+func newPlanner(job *Job, now time.Time) *planner {
+	p := &planner{job: job, now: now, since: job.PreviousFireTime}
+	// What came before the last change was settled by it.
+	if p.since.Before(job.UpdatedAt) {
+		p.since = job.UpdatedAt
+	}
+	p.previous = p.since
+	return p
 }
 
 // span is a candidate, or neighbouring fire times that do not run.

@@ -132,7 +132,6 @@ func (k *keeper) release1(ctx context.Context, id string, may func(*Job) bool) (
 	job, err := k.store.UpdateJob(ctx, id, func(job Job, _ Active) (Job, []Run, error) {
 		if released = job.Quarantine != "" && may(&job); released {
 			job.Quarantine = ""
-			job.UpdatedAt = microseconds(time.Now())
 		}
 		return job, nil, nil
 	})
@@ -156,7 +155,7 @@ func (k *keeper) quarantineUnknown(ctx context.Context) error {
 	began := k.state.began
 	k.state.Unlock()
 	now := time.Now()
-	if k.onStandby() || now.Sub(began) < patience {
+	if k.standby.Load() || now.Sub(began) < patience {
 		return nil
 	}
 	page, err := k.store.Jobs(ctx, JobQuery{State: JobActive, Sort: SortByNextFireTime, Limit: 500})
@@ -201,7 +200,6 @@ func (k *keeper) quarantine(ctx context.Context, id string, why func(*Job) strin
 	job, err := k.store.UpdateJob(ctx, id, func(job Job, _ Active) (Job, []Run, error) {
 		if reason = why(&job); reason != "" && job.Quarantine == "" {
 			job.Quarantine = message(reason)
-			job.UpdatedAt = microseconds(time.Now())
 		}
 		return job, nil, nil
 	})

@@ -11,6 +11,10 @@ import (
 // many runs.
 const gather = 100 * time.Millisecond
 
+// maxRecord is about how much output one transaction carries beside that of
+// runs that end.
+const maxRecord = 8 << 20
+
 // recorder carries output and ends of runs to the store, as much in one
 // transaction as has gathered meanwhile (group commit).
 type recorder struct {
@@ -122,6 +126,7 @@ func (r *recorder) gather() (records Records, ends []*ending, retry time.Duratio
 	r.mu.Unlock()
 
 	retry = -1
+	size := 0
 	for _, e := range ends {
 		if e.output != nil {
 			delete(dirty, e.output)
@@ -133,8 +138,19 @@ func (r *recorder) gather() (records Records, ends []*ending, retry time.Duratio
 			records.Carries = append(records.Carries, e.carry)
 		}
 	}
+	for _, chunk := range records.Output {
+		size += len(chunk.Data)
+	}
 	for o := range dirty {
-		if again := records.add(o, false); again > 0 {
+		again := time.Nanosecond // it waits for the next transaction
+		if size < maxRecord {
+			before := len(records.Output)
+			again = records.add(o, false)
+			for _, chunk := range records.Output[before:] {
+				size += len(chunk.Data)
+			}
+		}
+		if again > 0 {
 			if retry < 0 || again < retry {
 				retry = again
 			}

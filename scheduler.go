@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,18 +66,58 @@ type Scheduler struct {
 	events *bus
 	late   lateness
 
-	mu        sync.Mutex
-	tasks     map[string]Task
-	executors map[string]Executor
-	keepers   map[string]*keeper // by the name of their store
-	session   *session           // nil while the scheduler does not run
-	standby   bool
-	hooks     []*hook
+	equipment atomic.Pointer[equipment]
+	standby   atomic.Bool
+
+	mu      sync.Mutex
+	session *session // nil while the scheduler does not run
 
 	watch struct {
 		sync.Mutex
 		byRun map[string]*watch
 	}
+}
+
+// equipment is what a scheduler has at a moment. It does not change: what is
+// added or removed makes a new one.
+type equipment struct {
+	tasks     map[string]Task
+	executors map[string]Executor
+	keepers   []*keeper // that of the default store first, then by name
+	hooks     []*hook
+	can       Can // what follows from it
+}
+
+// equip lets change alter a copy of the equipment, which then holds.
+func (s *Scheduler) equip(change func(e *equipment) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := equipment{tasks: map[string]Task{}, executors: map[string]Executor{}}
+	if old := s.equipment.Load(); old != nil {
+		e = equipment{
+			tasks: maps.Clone(old.tasks), executors: maps.Clone(old.executors),
+			keepers: slices.Clone(old.keepers), hooks: slices.Clone(old.hooks),
+		}
+	}
+	if err := change(&e); err != nil {
+		return err
+	}
+	slices.SortFunc(e.keepers, func(a, b *keeper) int {
+		return cmp.Or(cmp.Compare(flag(a.name != DefaultStore), flag(b.name != DefaultStore)), cmp.Compare(a.name, b.name))
+	})
+	e.can = Can{Tasks: slices.Sorted(maps.Keys(e.tasks)), Executors: slices.Sorted(maps.Keys(e.executors))}
+	s.equipment.Store(&e)
+	return nil
+}
+
+// keeper returns the keeper of a store; nil if there is none of this name.
+func (e *equipment) keeper(name string) *keeper {
+	for _, k := range e.keepers {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 // session is one run of a scheduler, from its start to its end.
@@ -91,32 +133,6 @@ type session struct {
 
 // New makes a scheduler. It fails if an option is out of range.
 func New(opts Options) (*Scheduler, error) {
-	s := &Scheduler{
-		log: opts.Logger, tasks: maps.Clone(opts.Tasks), executors: maps.Clone(opts.Executors), keepers: map[string]*keeper{},
-		standby: opts.Standby,
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.tasks == nil {
-		s.tasks = map[string]Task{}
-	}
-	for name, task := range s.tasks {
-		if err := checkTask(name, task); err != nil {
-			return nil, err
-		}
-	}
-	s.tasks[funcTaskName] = funcTask{}
-	if s.executors == nil {
-		s.executors = map[string]Executor{}
-	}
-	if s.executors[DefaultExecutor] == nil {
-		pool, err := NewPool(DefaultPoolSize)
-		if err != nil {
-			return nil, err
-		}
-		s.executors[DefaultExecutor] = pool
-	}
 	if opts.PollInterval < 0 || opts.Lease < 0 || opts.OutputLimit < 0 || opts.QueueLimit < 0 {
 		return nil, fmt.Errorf("jobcenter: PollInterval %s, Lease %s, OutputLimit %d, QueueLimit %d: must not be negative",
 			opts.PollInterval, opts.Lease, opts.OutputLimit, opts.QueueLimit)
@@ -127,28 +143,68 @@ func New(opts Options) (*Scheduler, error) {
 	opts.StopGrace = cmp.Or(opts.StopGrace, 30*time.Second)
 	opts.OutputLimit = cmp.Or(opts.OutputLimit, 10<<20)
 	opts.QueueLimit = cmp.Or(opts.QueueLimit, 10_000)
-	s.opts = opts
+	s := &Scheduler{opts: opts, log: opts.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.standby.Store(opts.Standby)
 	s.watch.byRun = map[string]*watch{}
 	s.events = newBus(opts.Node, s.log)
-	stores := maps.Clone(opts.Stores)
-	if stores == nil {
-		stores = map[string]JobStore{}
-	}
-	switch {
-	case opts.Store != nil && stores[DefaultStore] != nil:
-		return nil, fmt.Errorf("jobcenter: the store %q is given twice, as Store and in Stores", DefaultStore)
-	case opts.Store != nil:
-		stores[DefaultStore] = opts.Store
-	case stores[DefaultStore] == nil:
-		stores[DefaultStore] = NewMemoryStore(0)
-	}
-	for name, store := range stores {
-		if name == "" || store == nil {
-			return nil, fmt.Errorf("jobcenter: store %q: a store needs a name and must not be nil", name)
+	err := s.equip(func(e *equipment) error {
+		for name, task := range opts.Tasks {
+			if err := checkTask(name, task); err != nil {
+				return err
+			}
+			e.tasks[name] = task
 		}
-		s.keepers[name] = newKeeper(s, name, store)
+		e.tasks[funcTaskName] = funcTask{}
+		for name, executor := range opts.Executors {
+			if err := checkExecutor(name, executor); err != nil {
+				return err
+			}
+			e.executors[name] = executor
+		}
+		if e.executors[DefaultExecutor] == nil {
+			pool, err := NewPool(DefaultPoolSize)
+			if err != nil {
+				return err
+			}
+			e.executors[DefaultExecutor] = pool
+		}
+		for name, store := range opts.Stores {
+			if err := checkStore(name, store); err != nil {
+				return err
+			}
+			e.keepers = append(e.keepers, newKeeper(s, name, store))
+		}
+		switch standard := e.keeper(DefaultStore); {
+		case opts.Store != nil && standard != nil:
+			return fmt.Errorf("jobcenter: the store %q is given twice, as Store and in Stores", DefaultStore)
+		case opts.Store != nil:
+			e.keepers = append(e.keepers, newKeeper(s, DefaultStore, opts.Store))
+		case standard == nil:
+			e.keepers = append(e.keepers, newKeeper(s, DefaultStore, NewMemoryStore(0)))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+func checkStore(name string, store JobStore) error {
+	if name == "" || strings.Contains(name, "/") || store == nil {
+		return fmt.Errorf("jobcenter: store %q: a store needs a name without a slash and must not be nil", name)
+	}
+	return nil
+}
+
+func checkExecutor(name string, executor Executor) error {
+	if name == "" || executor == nil {
+		return fmt.Errorf("jobcenter: executor %q: an executor needs a name and must not be nil", name)
+	}
+	return nil
 }
 
 func checkTask(name string, task Task) error {
@@ -202,7 +258,7 @@ func (s *Scheduler) open(ctx context.Context) (*session, error) {
 	n.ctx, n.end = context.WithCancel(ctx)
 	s.session = n
 	s.events.publish(Event{Type: EventSchedulerStarted})
-	for _, k := range s.keepers {
+	for _, k := range s.all() {
 		s.begin(n, k)
 	}
 	return n, nil
@@ -258,11 +314,7 @@ func (s *Scheduler) Shutdown(ctx context.Context) error {
 // touched, and it is forgotten with the process. To pause jobs for all
 // schedulers, and for good, see Pause and PauseAll.
 func (s *Scheduler) Standby(on bool) {
-	s.mu.Lock()
-	changed := s.standby != on
-	s.standby = on
-	s.mu.Unlock()
-	if !changed {
+	if s.standby.Swap(on) == on {
 		return
 	}
 	if on {
@@ -271,12 +323,6 @@ func (s *Scheduler) Standby(on bool) {
 	}
 	s.events.publish(Event{Type: EventSchedulerResumed})
 	s.wakeAll()
-}
-
-func (s *Scheduler) onStandby() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.standby
 }
 
 // Store returns the job store of DefaultStore, for reading.
@@ -295,23 +341,18 @@ func (s *Scheduler) NamedStore(name string) (JobStore, error) {
 }
 
 func (s *Scheduler) keeper(name string) (*keeper, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k := s.keepers[cmp.Or(name, DefaultStore)]
-	if k == nil {
-		return nil, fmt.Errorf("jobcenter: store %q: %w, known: %s", name, ErrUnknown, nameList(s.keepers))
+	if k := s.equipment.Load().keeper(cmp.Or(name, DefaultStore)); k != nil {
+		return k, nil
 	}
-	return k, nil
+	var known []string
+	for _, k := range s.all() {
+		known = append(known, k.name)
+	}
+	return nil, fmt.Errorf("jobcenter: store %q: %w, known: %s", name, ErrUnknown, joined(known))
 }
 
 // all returns the keepers, that of the default store first, then by name.
-func (s *Scheduler) all() []*keeper {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Values(s.keepers), func(a, b *keeper) int {
-		return cmp.Or(cmp.Compare(flag(a.name != DefaultStore), flag(b.name != DefaultStore)), cmp.Compare(a.name, b.name))
-	})
-}
+func (s *Scheduler) all() []*keeper { return s.equipment.Load().keepers }
 
 func (s *Scheduler) wakeAll() {
 	for _, k := range s.all() {
@@ -322,35 +363,45 @@ func (s *Scheduler) wakeAll() {
 // AddStore gives the scheduler a further store, and fires its jobs at once if
 // the scheduler runs. ErrConflict if the name is taken.
 func (s *Scheduler) AddStore(name string, store JobStore) error {
-	if name == "" || store == nil {
-		return fmt.Errorf("jobcenter: store %q: a store needs a name and must not be nil", name)
+	if err := checkStore(name, store); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	if s.keepers[name] != nil {
-		s.mu.Unlock()
-		return fmt.Errorf("jobcenter: add store %q: %w: the name is taken", name, ErrConflict)
+	err := s.equip(func(e *equipment) error {
+		if e.keeper(name) != nil {
+			return fmt.Errorf("jobcenter: add store %q: %w: the name is taken", name, ErrConflict)
+		}
+		k := newKeeper(s, name, store)
+		e.keepers = append(e.keepers, k)
+		if s.session != nil {
+			s.begin(s.session, k)
+		}
+		return nil
+	})
+	if err == nil {
+		s.events.publish(Event{Type: EventStoreAdded, Store: name})
 	}
-	k := newKeeper(s, name, store)
-	s.keepers[name] = k
-	if s.session != nil {
-		s.begin(s.session, k)
-	}
-	s.mu.Unlock()
-	s.events.publish(Event{Type: EventStoreAdded, Store: name})
-	return nil
+	return err
 }
 
 // RemoveStore takes a store from the scheduler: its jobs no longer fire here,
 // and the runs of them that go on are waited for until ctx ends, then
-// cancelled. The store itself, which stays open, is returned. ErrUnknown.
+// cancelled. The store itself, which stays open, is returned. ErrUnknown; the
+// default store cannot be removed.
 func (s *Scheduler) RemoveStore(ctx context.Context, name string) (JobStore, error) {
+	if name == "" || name == DefaultStore {
+		return nil, fmt.Errorf("jobcenter: remove store %q: the default store stays", DefaultStore)
+	}
 	k, err := s.keeper(name)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	delete(s.keepers, k.name)
-	s.mu.Unlock()
+	err = s.equip(func(e *equipment) error {
+		e.keepers = slices.DeleteFunc(e.keepers, func(other *keeper) bool { return other == k })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	k.stop(ctx)
 	s.events.publish(Event{Type: EventStoreRemoved, Store: k.name})
 	return k.store, nil
@@ -359,36 +410,38 @@ func (s *Scheduler) RemoveStore(ctx context.Context, name string) (JobStore, err
 // AddExecutor gives the scheduler a further executor. Jobs that waited for it
 // fire by their own rules. ErrConflict if the name is taken.
 func (s *Scheduler) AddExecutor(name string, executor Executor) error {
-	if name == "" || executor == nil {
-		return fmt.Errorf("jobcenter: executor %q: an executor needs a name and must not be nil", name)
+	if err := checkExecutor(name, executor); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	taken := s.executors[name] != nil
-	if !taken {
-		s.executors[name] = executor
+	err := s.equip(func(e *equipment) error {
+		if e.executors[name] != nil {
+			return fmt.Errorf("jobcenter: add executor %q: %w: the name is taken", name, ErrConflict)
+		}
+		e.executors[name] = executor
+		return nil
+	})
+	if err == nil {
+		s.events.publish(Event{Type: EventExecutorAdded, Executor: name})
+		s.understoodMore()
 	}
-	s.mu.Unlock()
-	if taken {
-		return fmt.Errorf("jobcenter: add executor %q: %w: the name is taken", name, ErrConflict)
-	}
-	s.events.publish(Event{Type: EventExecutorAdded, Executor: name})
-	s.understoodMore()
-	return nil
+	return err
 }
 
 // RemoveExecutor takes an executor from the scheduler. Its runs that go on end
 // as they will; its jobs, and what is queued for it, wait for a scheduler that
 // has it. ErrUnknown.
 func (s *Scheduler) RemoveExecutor(name string) error {
-	s.mu.Lock()
-	known := s.executors[name] != nil
-	delete(s.executors, name)
-	s.mu.Unlock()
-	if !known {
-		return fmt.Errorf("jobcenter: remove executor %q: %w", name, ErrUnknown)
+	err := s.equip(func(e *equipment) error {
+		if e.executors[name] == nil {
+			return fmt.Errorf("jobcenter: remove executor %q: %w", name, ErrUnknown)
+		}
+		delete(e.executors, name)
+		return nil
+	})
+	if err == nil {
+		s.events.publish(Event{Type: EventExecutorRemoved, Executor: name})
 	}
-	s.events.publish(Event{Type: EventExecutorRemoved, Executor: name})
-	return nil
+	return err
 }
 
 // AddTask gives the scheduler a further task. Jobs of it that are in
@@ -398,17 +451,17 @@ func (s *Scheduler) AddTask(name string, task Task) error {
 	if err := checkTask(name, task); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	taken := s.tasks[name] != nil
-	if !taken {
-		s.tasks[name] = task
+	err := s.equip(func(e *equipment) error {
+		if e.tasks[name] != nil {
+			return fmt.Errorf("jobcenter: add task %q: %w: the name is taken", name, ErrConflict)
+		}
+		e.tasks[name] = task
+		return nil
+	})
+	if err == nil {
+		s.understoodMore()
 	}
-	s.mu.Unlock()
-	if taken {
-		return fmt.Errorf("jobcenter: add task %q: %w: the name is taken", name, ErrConflict)
-	}
-	s.understoodMore()
-	return nil
+	return err
 }
 
 // understoodMore has the stores looked through for jobs that were not
@@ -420,31 +473,6 @@ func (s *Scheduler) understoodMore() {
 	}
 }
 
-func (s *Scheduler) task(name string) Task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.tasks[name]
-}
+func (s *Scheduler) task(name string) Task { return s.equipment.Load().tasks[name] }
 
-func (s *Scheduler) allTasks() map[string]Task {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.tasks)
-}
-
-func (s *Scheduler) executor(name string) Executor {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.executors[name]
-}
-
-// can says what this scheduler can take, and with which executors.
-func (s *Scheduler) can() (Can, map[string]Executor) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Can{Tasks: slices.Sorted(maps.Keys(s.tasks)), Executors: slices.Sorted(maps.Keys(s.executors))}, maps.Clone(s.executors)
-}
-
-func nameList[V any](named map[string]V) string {
-	return joined(slices.Sorted(maps.Keys(named)))
-}
+func (s *Scheduler) executor(name string) Executor { return s.equipment.Load().executors[name] }

@@ -103,7 +103,7 @@ func (s *Scheduler) checked(job Job) (Job, error) {
 }
 
 func (s *Scheduler) checkNames(job *Job) error {
-	can, executors := s.can()
+	have := s.equipment.Load()
 	switch {
 	case !jobID.MatchString(job.ID):
 		return invalid("id", "%q, allowed are 1 to 128 letters, digits and . _ : - beginning with a letter or digit", job.ID)
@@ -116,11 +116,11 @@ func (s *Scheduler) checkNames(job *Job) error {
 		return invalid("task", "%q, a job with a Func has no other task", job.Task)
 	case job.Func == nil && (job.Task == funcTaskName || s.task(job.Task) == nil):
 		return invalid("task", "unknown task %q, known: %s", job.Task,
-			joined(slices.DeleteFunc(can.Tasks, func(name string) bool { return name == funcTaskName })))
+			joined(slices.DeleteFunc(slices.Clone(have.can.Tasks), func(name string) bool { return name == funcTaskName })))
 	case len(job.Args) > 0 && !json.Valid(job.Args):
 		return invalid("args", "not a JSON value")
-	case executors[job.Executor] == nil:
-		return invalid("executor", "unknown executor %q, known: %s", job.Executor, joined(can.Executors))
+	case have.executors[job.Executor] == nil:
+		return invalid("executor", "unknown executor %q, known: %s", job.Executor, joined(have.can.Executors))
 	case job.Priority < -maxPriority || job.Priority > maxPriority:
 		return invalid("priority", "%d, allowed: %d to %d", job.Priority, -maxPriority, maxPriority)
 	}
