@@ -18,7 +18,7 @@ func (k *keeper) fireAtStart(ctx context.Context, start time.Time) {
 			return
 		}
 		k.log.LogAttrs(ctx, slog.LevelError, "cannot queue the runs of this start", slog.Any("error", err))
-		wait.sleep(ctx)
+		wait.sleep(ctx, nil)
 	}
 }
 

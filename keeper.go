@@ -24,6 +24,9 @@ type keeper struct {
 	wake  chan struct{}
 	held  chan struct{} // the same for a look at what the store says of the runs here
 	sweep chan struct{} // and for the search for jobs that can be released
+	renew chan struct{} // and for the next sign of life
+	// ready is signalled when the store has taken one, or ends of runs.
+	ready chan struct{}
 
 	state struct {
 		sync.Mutex
@@ -35,6 +38,7 @@ type keeper struct {
 		passed   time.Time // when the last pass ended well
 		storeErr error     // the recorder's last word
 		leaseErr error     // that of the lease
+		leased   time.Time // until when the store has a lease of this node
 		backlog  bool      // queued rows may be waiting in the store
 		running  map[string]*execution
 		counted  map[string]queueCount // by executor
@@ -55,6 +59,7 @@ func newKeeper(s *Scheduler, name string, store JobStore) *keeper {
 	k := &keeper{
 		Scheduler: s, name: name, store: store,
 		wake: make(chan struct{}, 1), held: make(chan struct{}, 1), sweep: make(chan struct{}, 1),
+		renew: make(chan struct{}, 1), ready: make(chan struct{}, 1),
 	}
 	k.state.running = map[string]*execution{}
 	k.state.counted, k.state.valid = map[string]queueCount{}, map[string]int64{}
@@ -70,7 +75,7 @@ func (k *keeper) begin(session context.Context) context.Context {
 	defer k.state.Unlock()
 	k.state.cancel, k.state.stopped = cancel, make(chan struct{})
 	k.state.began, k.state.backlog = time.Now(), true
-	k.state.loopErr, k.state.storeErr, k.state.leaseErr = nil, nil, nil
+	k.state.loopErr, k.state.storeErr, k.state.leaseErr, k.state.leased = nil, nil, nil, time.Time{}
 	return ctx
 }
 
@@ -148,7 +153,7 @@ func (k *keeper) loop(ctx context.Context, start func(claim)) {
 		}
 		k.noteStore(ctx, err, &k.state.loopErr, "cannot take due jobs")
 		if err != nil {
-			wait.sleep(ctx)
+			wait.sleep(ctx, nil)
 			continue
 		}
 		wait = newBackoff()
@@ -254,6 +259,9 @@ func (k *keeper) pass(ctx context.Context, start func(claim)) (time.Time, error)
 	defer k.noteAsked(time.Time{})
 	for ctx.Err() == nil && !k.standby.Load() {
 		k.noteAsked(time.Now())
+		if !k.awaitStore(ctx) {
+			break
+		}
 		waits, err := k.takeQueued(ctx, start)
 		if err != nil {
 			return time.Time{}, err

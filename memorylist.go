@@ -10,30 +10,54 @@ import (
 	"strings"
 )
 
-// Jobs implements JobStore.
+// Jobs implements JobStore. What changes while it looks at the jobs may or may
+// not be in the page.
 func (m *MemoryStore) Jobs(ctx context.Context, q JobQuery) (JobPage, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return JobPage{}, fmt.Errorf("memory store: list jobs: %w", err)
-	}
 	order := string(q.Sort) + fmt.Sprint(q.Desc)
 	after, err := decodeCursor(q.Cursor, order)
 	if err != nil {
 		return JobPage{}, fmt.Errorf("memory store: list jobs: %w", err)
 	}
 	words := strings.Fields(strings.ToLower(q.Search))
-	var found []listed[Job]
-	for _, job := range m.jobs {
-		if q.matches(&job.Job, words) {
-			found = append(found, listed[Job]{q.sortKey(&job.Job), job.Job})
+	found := page[Job]{after: after, size: pageSize(q.Limit)}
+	err = walk(ctx, m, &m.shelf, found.clear, func(stored *memoryJob) {
+		job := stored.job()
+		if q.matches(&job, words) {
+			found.add(q.sortKey(&job), func() Job { return job })
 		}
+	})
+	if err != nil {
+		return JobPage{}, fmt.Errorf("memory store: list jobs: %w", err)
 	}
-	page, next := pageOf(found, after, order, pageSize(q.Limit))
-	for i := range page {
-		page[i] = cloneJob(page[i])
+	jobs, next := found.cut(order)
+	return JobPage{Jobs: jobs, NextCursor: next}, nil
+}
+
+// walk shows all items of a shelf to see, and lets others at the store between
+// one stretch of them and the next. When the items were moved meanwhile, it
+// calls again and begins anew.
+func walk[T any](ctx context.Context, m *MemoryStore, s *shelf[T], again func(), see func(*T)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for from, moves := 0, s.moves; ; from += stretch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.moves != moves {
+			again()
+			from, moves = 0, s.moves
+		}
+		if from >= len(s.items) {
+			return nil
+		}
+		for _, item := range s.items[from:min(from+stretch, len(s.items))] {
+			if item != nil {
+				see(item)
+			}
+		}
+		m.mu.Unlock()
+		m.mu.Lock()
 	}
-	return JobPage{Jobs: page, NextCursor: next}, nil
 }
 
 func (q *JobQuery) matches(job *Job, words []string) bool {
@@ -63,25 +87,26 @@ func (q *JobQuery) sortKey(job *Job) sortKey {
 	return key
 }
 
-// Runs implements JobStore.
+// Runs implements JobStore. What changes while it looks at the runs may or may
+// not be in the page.
 func (m *MemoryStore) Runs(ctx context.Context, q RunQuery) (RunPage, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return RunPage{}, fmt.Errorf("memory store: list runs: %w", err)
-	}
-	after, err := decodeCursor(q.Cursor, "runs")
+	const order = "runs"
+	after, err := decodeCursor(q.Cursor, order)
 	if err != nil {
 		return RunPage{}, fmt.Errorf("memory store: list runs: %w", err)
 	}
-	var found []listed[Run]
-	for _, run := range m.runs {
+	found := page[Run]{after: after, size: pageSize(q.Limit)}
+	err = walk(ctx, m, &m.ledger, found.clear, func(run *memoryRun) {
 		if q.matches(&run.Run) {
-			found = append(found, listed[Run]{sortKey{Number: run.FireTime.UnixMicro(), ID: run.ID, Desc: true}, cloneRun(run.Run)})
+			key := sortKey{Number: run.FireTime.UnixMicro(), ID: run.ID, Desc: true}
+			found.add(key, func() Run { return cloneRun(run.Run) })
 		}
+	})
+	if err != nil {
+		return RunPage{}, fmt.Errorf("memory store: list runs: %w", err)
 	}
-	page, next := pageOf(found, after, "runs", pageSize(q.Limit))
-	return RunPage{Runs: page, NextCursor: next}, nil
+	runs, next := found.cut(order)
+	return RunPage{Runs: runs, NextCursor: next}, nil
 }
 
 func (q *RunQuery) matches(run *Run) bool {
@@ -118,24 +143,51 @@ func flag(b bool) int {
 	return 0
 }
 
+// page gathers the first items after a cursor, however many there are.
+type page[T any] struct {
+	after *sortKey // nil for the first page
+	size  int
+	found []listed[T]
+	full  bool // found begins with a page and one more, in order
+}
+
 type listed[T any] struct {
 	key  sortKey
 	item T
 }
 
-// pageOf sorts what was found and cuts the page after the cursor out of it.
-func pageOf[T any](found []listed[T], after *sortKey, order string, size int) (page []T, cursor string) {
-	slices.SortFunc(found, func(a, b listed[T]) int { return a.key.compare(b.key) })
-	for i, item := range found {
-		if after != nil && item.key.compare(*after) <= 0 {
-			continue
-		}
-		if len(page) == size {
-			return page, encodeCursor(found[i-1].key, order)
-		}
-		page = append(page, item.item)
+func (p *page[T]) clear() { p.found, p.full = p.found[:0], false }
+
+// add takes an item that may be on the page.
+func (p *page[T]) add(key sortKey, item func() T) {
+	if p.after != nil && key.compare(*p.after) <= 0 || p.full && key.compare(p.found[p.size].key) >= 0 {
+		return
 	}
-	return page, ""
+	p.found = append(p.found, listed[T]{key, item()})
+	if len(p.found) >= 4*(p.size+1) {
+		p.sort()
+	}
+}
+
+// sort puts the items in order, and drops those that are not on the page but
+// for one, which tells that there is another page.
+func (p *page[T]) sort() {
+	slices.SortFunc(p.found, func(a, b listed[T]) int { return a.key.compare(b.key) })
+	if beyond := p.size + 1; len(p.found) >= beyond {
+		clear(p.found[beyond:])
+		p.found, p.full = p.found[:beyond], true
+	}
+}
+
+func (p *page[T]) cut(order string) (items []T, cursor string) {
+	p.sort()
+	for i, item := range p.found {
+		if i == p.size {
+			return items, encodeCursor(p.found[i-1].key, order)
+		}
+		items = append(items, item.item)
+	}
+	return items, ""
 }
 
 func pageSize(limit int) int {

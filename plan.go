@@ -230,7 +230,7 @@ func (p *planner) finish(active Active) (rows []Run, stopRunning string) {
 	spans := append(p.settled, p.tail...)
 	overlap := p.candidates - p.admitted(active)
 	var final []span
-	for i, s := range spans {
+	for _, s := range spans {
 		switch {
 		case s.state == "" && overlap > 0:
 			overlap--
@@ -240,7 +240,7 @@ func (p *planner) finish(active Active) (rows []Run, stopRunning string) {
 			s.reason = ReasonOverlap
 		}
 		final = appendSpan(final, s)
-		if i == len(spans)-1 && s.state == "" && p.job.Overlap == OverlapCancel && active.Running >= p.job.MaxInstances {
+		if s.state == "" && p.job.Overlap == OverlapCancel && active.Running >= p.job.MaxInstances {
 			stopRunning = replaced + s.first.UTC().Format(time.RFC3339)
 		}
 	}

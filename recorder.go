@@ -20,6 +20,7 @@ const maxRecord = 8 << 20
 type recorder struct {
 	keeper *keeper
 	wake   chan struct{}
+	again  chan struct{} // the store answers: what it did not take may be offered again
 
 	mu     sync.Mutex
 	dirty  map[*output]bool
@@ -40,6 +41,7 @@ func newRecorder(k *keeper) *recorder {
 	return &recorder{
 		keeper: k,
 		wake:   make(chan struct{}, 1), // one slot: a signal sent while busy is kept, a second says nothing new
+		again:  make(chan struct{}, 1),
 		dirty:  map[*output]bool{},
 	}
 }
@@ -216,9 +218,10 @@ func (r *recorder) write(ctx context.Context, records Records) bool {
 		}
 		r.keeper.noteStore(ctx, err, &r.keeper.state.storeErr, "cannot record runs")
 		if err == nil {
+			poke(r.keeper.ready)
 			return true
 		}
-		if !wait.sleep(ctx) {
+		if !wait.sleep(ctx, r.again) {
 			return false
 		}
 	}
@@ -242,8 +245,9 @@ type backoff struct{ next time.Duration }
 
 func newBackoff() *backoff { return &backoff{100 * time.Millisecond} }
 
-// sleep waits for the next attempt; false if ctx ended first.
-func (b *backoff) sleep(ctx context.Context) bool {
+// sleep waits for the next attempt, or a reason to make it at once; false if
+// ctx ended first.
+func (b *backoff) sleep(ctx context.Context, now <-chan struct{}) bool {
 	timer := time.NewTimer(b.next)
 	defer timer.Stop()
 	b.next = min(2*b.next, 10*time.Second)
@@ -251,6 +255,8 @@ func (b *backoff) sleep(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
+		return true
+	case <-now:
 		return true
 	}
 }

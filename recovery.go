@@ -30,6 +30,11 @@ func (k *keeper) keepLease(ctx context.Context) {
 				trusted = done.Add(k.opts.Lease)
 			}
 			renewed = done
+			k.state.Lock()
+			k.state.leased = now.Add(k.opts.Lease)
+			k.state.Unlock()
+			poke(k.ready)
+			poke(k.recorder.again)
 		}
 		if err == nil && !now.Before(trusted) {
 			var orphans []Claimed
@@ -45,6 +50,33 @@ func (k *keeper) keepLease(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-k.renew:
+		}
+	}
+}
+
+// awaitStore returns once the store has a lease of this node that goes on, for
+// what is taken without one another scheduler may record as lost at once; and
+// the ends of the runs here, if it would not take them before: until it has
+// them, the fires of their jobs would count as overlapping. It is false if ctx
+// ended first.
+func (k *keeper) awaitStore(ctx context.Context) bool {
+	for {
+		k.state.Lock()
+		// By the clock that goes on while a machine sleeps.
+		leased := time.Now().Round(0).Before(k.state.leased.Round(0))
+		recorded := k.state.storeErr == nil
+		k.state.Unlock()
+		if leased && recorded {
+			return true
+		}
+		if !leased {
+			poke(k.renew)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-k.ready:
 		}
 	}
 }
@@ -125,7 +157,7 @@ func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.Wait
 		}
 		k.noteStore(ctx, err, &k.state.loopErr, "cannot recover runs")
 		if err != nil {
-			wait.sleep(ctx)
+			wait.sleep(ctx, nil)
 			continue
 		}
 		recovered := make(chan struct{})
@@ -144,7 +176,7 @@ func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.Wait
 }
 
 func (k *keeper) recoverUntilDone(ctx context.Context, orphans []Claimed) {
-	for wait := newBackoff(); ctx.Err() == nil; wait.sleep(ctx) {
+	for wait := newBackoff(); ctx.Err() == nil; wait.sleep(ctx, nil) {
 		err := k.recover(ctx, orphans, k.opts.Node)
 		if err == nil {
 			return

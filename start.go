@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -116,28 +117,62 @@ func (s *Scheduler) Backfill(ctx context.Context, id string, b Backfill) (queued
 	if err != nil {
 		return 0, "", err
 	}
-	for first := 0; first < len(fires); first += backfillBatch {
-		batch := fires[first:min(first+backfillBatch, len(fires))]
+	for batch := range slices.Chunk(fires, backfillBatch) {
+		if batch, err = k.newInSeries(ctx, id, b.Name, batch); err != nil {
+			return queued, b.Name, err
+		}
+		if len(batch) == 0 {
+			continue
+		}
 		if _, err := k.update(ctx, id, func(job Job, _ Active, now time.Time) (Job, []Run, error) {
 			if job.Quarantine != "" {
 				return Job{}, nil, fmt.Errorf("jobcenter: backfill of job %q: %w: it is in quarantine: %s", id, ErrConflict, job.Quarantine)
 			}
 			runs := make([]Run, len(batch))
 			for i, fire := range batch {
-				run := newRun(&job, microseconds(fire), OriginBackfill, now)
+				run := newRun(&job, fire, OriginBackfill, now)
 				run.Series, run.Actor, run.Args = b.Name, b.Actor, b.Args
-				run.Turn = now.Add(time.Duration(first+i) * turn)
+				run.Turn = now.Add(time.Duration(queued+i) * turn)
 				if b.Pace > 0 {
-					run.NotBefore = now.Add(time.Duration(first+i) * b.Pace)
+					run.NotBefore = now.Add(time.Duration(queued+i) * b.Pace)
 				}
 				runs[i] = run
 			}
 			return job, runs, nil
 		}); err != nil {
-			return first, b.Name, err
+			return queued, b.Name, err
+		}
+		queued += len(batch)
+	}
+	return queued, b.Name, nil
+}
+
+// newInSeries returns the fire times of which a series has no rows yet, so that
+// a backfill counts and tells of those only that it queues.
+func (k *keeper) newInSeries(ctx context.Context, jobID, series string, fires []time.Time) ([]time.Time, error) {
+	there := map[int64]bool{}
+	q := RunQuery{JobID: jobID, From: microseconds(fires[0]), To: fires[len(fires)-1].Add(time.Microsecond), Limit: 500}
+	for {
+		page, err := k.store.Runs(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Runs {
+			if run := &page.Runs[i]; run.Series == series {
+				there[run.FireTime.UnixMicro()] = true
+			}
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
 		}
 	}
-	return len(fires), b.Name, nil
+	var fresh []time.Time
+	for _, fire := range fires {
+		if !there[fire.UnixMicro()] {
+			fresh = append(fresh, microseconds(fire))
+		}
+	}
+	return fresh, nil
 }
 
 // backfillTimes checks a backfill, and lists its fire times.

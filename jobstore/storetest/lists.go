@@ -13,12 +13,13 @@ import (
 	"github.com/jobcenter-go/jobcenter"
 )
 
-func jobListTests() map[string]func(*testing.T, jobcenter.JobStore) {
-	return map[string]func(*testing.T, jobcenter.JobStore){
+func jobListTests() tests {
+	return tests{
 		"search":                   jobsSearch,
 		"tag, state and task":      jobsFilter,
 		"orders":                   jobsOrder,
 		"pages while jobs come in": jobsPages,
+		"pages of a filter":        jobsPagesFiltered,
 		"limits":                   jobsLimits,
 		"bad cursors":              jobsBadCursors,
 	}
@@ -48,61 +49,83 @@ func listJobs(t *testing.T, store jobcenter.JobStore, q jobcenter.JobQuery) []st
 }
 
 func jobsSearch(t *testing.T, store jobcenter.JobStore) {
-	for _, job := range []struct{ id, name, args string }{
-		{"alpha", "Nightly Backup", `{"command":"pg_dump main"}`},
-		{"beta", "数据库备份", `{"command":"mysqldump 订单"}`},
-		{"gamma", "100% done", `{"command":"a_b"}`},
-		{"delta", "100 done", `{"command":"aXb"}`},
-		{"Épsilon", "ÜBER größe", `{"path":"C:/x"}`},
+	var jobs []jobcenter.Job
+	for _, job := range []struct{ id, name, description, args string }{
+		{"alpha", "Nightly Backup", "Copies it all.\nTo the TAPE", `{"command":"pg_dump main"}`},
+		{"beta", "数据库备份", "每天夜里把订单数据备份到磁带。", `{"command":"mysqldump 订单"}`},
+		{"gamma", "100% done", "", `{"command":"a_b && c"}`},
+		{"delta", "100 done", `a\b`, `{"command":"aXb"}`},
+		{"Epsilon", "ÜBER größe", "Ежедневная РАБОТА Ωμέγα", `{"path":"C:/x"}`},
 	} {
 		full := newJob(t, job.id, at(1))
-		full.Name, full.Args, full.Tags = job.name, []byte(job.args), []string{"tag-" + job.id, "Shared Tag"}
-		addJobs(t, store, full)
+		full.Name, full.Description, full.Args, full.Tags = job.name, job.description, []byte(job.args), []string{"tag-" + job.id, "Shared Tag"}
+		full.PauseReason, full.Carried, full.LastResult = "hidden", []byte(`"hidden"`), []byte(`"hidden"`)
+		jobs = append(jobs, full)
 	}
+	addJobs(t, store, jobs...)
+	everyone := []string{"Epsilon", "alpha", "beta", "delta", "gamma"}
 	for search, want := range map[string][]string{
-		"":                {"alpha", "beta", "delta", "gamma", "Épsilon"},
-		"  \t ":           {"alpha", "beta", "delta", "gamma", "Épsilon"},
+		"":                everyone,
+		"  \t ":           everyone,
 		"ALPHA":           {"alpha"},
+		"epsiLON":         {"Epsilon"},
 		"backup":          {"alpha"},
 		"BACKUP nightly":  {"alpha"},
 		"backup weekly":   nil,
+		"tape":            {"alpha"},
+		"all.\n to":       {"alpha"}, // words, in any order
 		"pg_dump":         {"alpha"},
+		"pg_dump copies":  {"alpha"}, // one here, one there
 		"dump":            {"alpha", "beta"},
 		"备份":              {"beta"},
 		"数据 订单":           {"beta"},
+		"磁带":              {"beta"},
 		"份备":              nil,
 		"100%":            {"gamma"}, // a literal, not a wildcard
 		"a_b":             {"gamma"},
+		"a%b":             nil,
+		"a?b":             nil,
+		"a.b":             nil,
+		"&&":              {"gamma"},
 		"%":               {"gamma"},
 		"_":               {"alpha", "gamma"},
-		"über":            {"Épsilon"},
+		"über":            {"Epsilon"},
 		"GRÖSSE":          nil, // case, not spelling
-		"GRÖßE épsilon":   {"Épsilon"},
+		"grosse":          nil,
+		"uber":            nil,
+		"GRÖßE epsilon":   {"Epsilon"},
+		"работа ЕЖЕ ωΜΈγ": {"Epsilon"},
 		"tag-gamma":       {"gamma"},
-		"shared":          {"alpha", "beta", "delta", "gamma", "Épsilon"},
+		"shared":          everyone,
 		"alphanightly":    nil, // a word lies within one field
 		"' OR 1=1":        nil,
-		`\`:               nil,
+		`a\b`:             {"delta"},
+		`\`:               {"delta"},
+		`\\`:              nil,
 		"nightly ALPHA g": {"alpha"},
+		"hidden":          nil,
+		"interval":        nil,
 	} {
-		checkSame(t, fmt.Sprintf("search %q", search), want, listJobs(t, store, jobcenter.JobQuery{Search: search}))
+		got := listJobs(t, store, jobcenter.JobQuery{Search: search})
+		slices.Sort(got)
+		checkSame(t, fmt.Sprintf("search %q", search), want, got)
 	}
 	// A search goes by what the job is now.
-	if _, err := store.UpdateJob(t.Context(), "alpha", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
-		job.Name = "Weekly"
-		return job, nil, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	update(t, store, "alpha", func(job *jobcenter.Job) { job.Name, job.Description = "Weekly", "" })
 	checkSame(t, "old name", []string(nil), listJobs(t, store, jobcenter.JobQuery{Search: "backup"}))
+	checkSame(t, "old description", []string(nil), listJobs(t, store, jobcenter.JobQuery{Search: "tape"}))
 	checkSame(t, "new name", []string{"alpha"}, listJobs(t, store, jobcenter.JobQuery{Search: "weekly"}))
+	remove(t, store, "alpha")
+	checkSame(t, "removed", []string(nil), listJobs(t, store, jobcenter.JobQuery{Search: "weekly"}))
 }
 
 func jobsFilter(t *testing.T, store jobcenter.JobStore) {
+	var jobs []jobcenter.Job
 	for id, change := range map[string]func(*jobcenter.Job){
 		"active":      func(job *jobcenter.Job) { job.Tags = []string{"db", "x"} },
 		"active2":     func(job *jobcenter.Job) { job.Task, job.Tags = "other", []string{"DB", "dbx", `"db"`} },
 		"paused":      func(job *jobcenter.Job) { job.Paused, job.Tags = true, []string{"db"} },
+		"pausedUntil": func(job *jobcenter.Job) { job.Paused, job.PausedUntil = true, at(9) },
 		"pausedEnd":   func(job *jobcenter.Job) { job.Paused, job.NextFireTime = true, time.Time{} },
 		"finished":    func(job *jobcenter.Job) { job.NextFireTime, job.Tags = time.Time{}, []string{"a,b", "数据"} },
 		"quarantined": func(job *jobcenter.Job) { job.Quarantine, job.NextFireTime = "bad", time.Time{} },
@@ -110,8 +133,9 @@ func jobsFilter(t *testing.T, store jobcenter.JobStore) {
 	} {
 		job := newJob(t, id, at(1))
 		change(&job)
-		addJobs(t, store, job)
+		jobs = append(jobs, job)
 	}
+	addJobs(t, store, jobs...)
 	for name, test := range map[string]struct {
 		query jobcenter.JobQuery
 		want  []string
@@ -123,7 +147,7 @@ func jobsFilter(t *testing.T, store jobcenter.JobStore) {
 		"part of a tag":   {jobcenter.JobQuery{Tag: "a"}, nil},
 		"Chinese tag":     {jobcenter.JobQuery{Tag: "数据"}, []string{"finished"}},
 		"active":          {jobcenter.JobQuery{State: jobcenter.JobActive}, []string{"active", "active2"}},
-		"paused":          {jobcenter.JobQuery{State: jobcenter.JobPaused}, []string{"paused", "pausedEnd"}},
+		"paused":          {jobcenter.JobQuery{State: jobcenter.JobPaused}, []string{"paused", "pausedEnd", "pausedUntil"}},
 		"finished":        {jobcenter.JobQuery{State: jobcenter.JobFinished}, []string{"finished"}},
 		"quarantined":     {jobcenter.JobQuery{State: jobcenter.JobQuarantined}, []string{"quarPaused", "quarantined"}},
 		"task":            {jobcenter.JobQuery{Task: "other"}, []string{"active2"}},
@@ -159,6 +183,9 @@ func unsorted(t *testing.T, store jobcenter.JobStore) []jobcenter.Job {
 			job.NextFireTime = time.Time{}
 		case 4:
 			job.Paused = true
+			if i%4 == 0 {
+				job.PausedUntil = at((i + 2) % 5)
+			}
 		}
 		jobs = append(jobs, job)
 	}
@@ -166,7 +193,7 @@ func unsorted(t *testing.T, store jobcenter.JobStore) []jobcenter.Job {
 	return jobs
 }
 
-// compareBy compares jobs in an order, ids aside. Jobs that are not to fire
+// compareBy compares jobs in an order, ids aside. Jobs that are never due
 // come last whichever way it runs.
 func compareBy(sort jobcenter.JobSort, desc bool) func(a, b jobcenter.Job) int {
 	return func(a, b jobcenter.Job) int {
@@ -177,16 +204,16 @@ func compareBy(sort jobcenter.JobSort, desc bool) func(a, b jobcenter.Job) int {
 		case jobcenter.SortByCreatedAt:
 			c = a.CreatedAt.Compare(b.CreatedAt)
 		case jobcenter.SortByNextFireTime:
-			aLast, bLast := a.State() != jobcenter.JobActive, b.State() != jobcenter.JobActive
+			aDue, bDue := a.DueAt(), b.DueAt()
 			switch {
-			case aLast && bLast:
+			case aDue.IsZero() && bDue.IsZero():
 				return 0
-			case aLast:
+			case aDue.IsZero():
 				return 1
-			case bLast:
+			case bDue.IsZero():
 				return -1
 			}
-			c = a.NextFireTime.Compare(b.NextFireTime)
+			c = aDue.Compare(bDue)
 		case jobcenter.SortByID:
 			c = strings.Compare(a.ID, b.ID)
 		}
@@ -229,12 +256,12 @@ func jobsOrder(t *testing.T, store jobcenter.JobStore) {
 
 func jobsPages(t *testing.T, store jobcenter.JobStore) {
 	jobs := unsorted(t, store)
-	n := 0
+	added := 0
 	for _, sort := range []jobcenter.JobSort{jobcenter.SortByID, jobcenter.SortByName, jobcenter.SortByNextFireTime, jobcenter.SortByCreatedAt} {
 		for _, desc := range []bool{false, true} {
-			q := jobcenter.JobQuery{Sort: sort, Desc: desc, Limit: 5}
+			q := jobcenter.JobQuery{Sort: sort, Desc: desc, Limit: 9}
 			seen := map[string]int{}
-			for {
+			for pages := 0; ; pages++ {
 				page, err := store.Jobs(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)
@@ -245,13 +272,18 @@ func jobsPages(t *testing.T, store jobcenter.JobStore) {
 				if page.NextCursor == "" {
 					break
 				}
-				checkEndless(t, n)
+				checkEndless(t, 100*pages)
 				q.Cursor = page.NextCursor
-				// New jobs before, between and behind those that were there.
-				for _, id := range []string{"a", "job09x", "z"} {
-					n++
-					addJobs(t, store, newJob(t, fmt.Sprint(id, n), at(n%6)))
+				if pages > 1 {
+					continue
 				}
+				// New jobs before, between and behind those that were there.
+				var more []jobcenter.Job
+				for _, id := range []string{"a", "job09x", "z"} {
+					added++
+					more = append(more, newJob(t, fmt.Sprint(id, added), at(added%6)))
+				}
+				addJobs(t, store, more...)
 			}
 			for _, job := range jobs {
 				if seen[job.ID] != 1 {
@@ -267,10 +299,54 @@ func jobsPages(t *testing.T, store jobcenter.JobStore) {
 	}
 }
 
-func jobsLimits(t *testing.T, store jobcenter.JobStore) {
-	for i := range 55 {
-		addJobs(t, store, newJob(t, fmt.Sprintf("job%02d", i), at(1)))
+// jobsPagesFiltered pages through what a filter keeps while jobs come, go, and
+// change so that they are kept no longer.
+func jobsPagesFiltered(t *testing.T, store jobcenter.JobStore) {
+	jobs := manyJobs(t, 40, at(1))
+	for i := range jobs {
+		jobs[i].Tags = []string{[]string{"even", "odd"}[i%2]}
 	}
+	addJobs(t, store, jobs...)
+	q := jobcenter.JobQuery{Tag: "even", Search: "job0", State: jobcenter.JobActive, Limit: 5}
+	var got []string
+	for pages := 0; ; pages++ {
+		page, err := store.Jobs(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, job := range page.Jobs {
+			got = append(got, job.ID)
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		checkEndless(t, 100*pages)
+		q.Cursor = page.NextCursor
+		if pages > 0 {
+			continue
+		}
+		remove(t, store, page.Jobs[len(page.Jobs)-1].ID) // where the next page begins
+		remove(t, store, "job020")
+		update(t, store, "job022", func(job *jobcenter.Job) { job.Paused = true })
+		update(t, store, "job024", func(job *jobcenter.Job) { job.Tags = []string{"odd"} })
+		update(t, store, "job025", func(job *jobcenter.Job) { job.Tags = []string{"even"} })
+	}
+	var want []string
+	for i := range 20 {
+		id := fmt.Sprintf("job%03d", 2*i)
+		switch id {
+		case "job020", "job022":
+		case "job024":
+			want = append(want, "job025")
+		default:
+			want = append(want, id)
+		}
+	}
+	checkSame(t, "listed", want, got)
+}
+
+func jobsLimits(t *testing.T, store jobcenter.JobStore) {
+	addJobs(t, store, manyJobs(t, 55, at(1))...)
 	for limit, want := range map[int]int{0: 50, 1: 1, 54: 54, 55: 55, 500: 55} {
 		page, err := store.Jobs(t.Context(), jobcenter.JobQuery{Limit: limit})
 		if err != nil || len(page.Jobs) != want || (page.NextCursor == "") != (want == 55) {

@@ -8,13 +8,14 @@ import (
 	"github.com/jobcenter-go/jobcenter"
 )
 
-func nodeTests() map[string]func(*testing.T, jobcenter.JobStore) {
-	return map[string]func(*testing.T, jobcenter.JobStore){
+func nodeTests() tests {
+	return tests{
 		"a lease keeps runs":         leaseKeepsRuns,
 		"runs of a node by its name": orphansOfNode,
 		"running runs only":          orphansRunningOnly,
 		"limit":                      orphansLimit,
 		"a removed job":              orphanOfRemovedJob,
+		"a run that is tried again":  orphanGoesBack,
 	}
 }
 
@@ -105,7 +106,7 @@ func orphansLimit(t *testing.T, store jobcenter.JobStore) {
 	for _, id := range []string{"a", "b", "c"} {
 		runOn(t, store, id, "dead")
 	}
-	for limit, want := range map[int]int{1: 1, 2: 2, 3: 3, 10: 3} {
+	for limit, want := range map[int]int{0: 0, 1: 1, 2: 2, 3: 3, 10: 3} {
 		if got := len(orphans(t, store, "", at(0), limit)); got != want {
 			t.Errorf("%d orphans with limit %d, want %d", got, limit, want)
 		}
@@ -114,8 +115,31 @@ func orphansLimit(t *testing.T, store jobcenter.JobStore) {
 
 func orphanOfRemovedJob(t *testing.T, store jobcenter.JobStore) {
 	run := runOn(t, store, "a", "dead")
-	if err := store.RemoveJob(t.Context(), "a", func(jobcenter.Job) []jobcenter.Run { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	remove(t, store, "a")
 	checkSame(t, "orphans", []string{run}, orphans(t, store, "", at(0), 10))
+}
+
+// orphanGoesBack has a run whose node died wait for its next attempt, and the
+// node come back.
+func orphanGoesBack(t *testing.T, store jobcenter.JobStore) {
+	id := runOn(t, store, "a", "dead")
+	run := getRun(t, store, id)
+	heartbeat(t, store, "dead", at(5))
+	heartbeat(t, store, "alive", at(100))
+	checkSame(t, "orphans", []string{id}, orphans(t, store, "", at(6), 10))
+	again := run
+	again.State, again.Reason, again.Node = jobcenter.RunQueued, jobcenter.ReasonNodeDied, ""
+	record(t, store, jobcenter.Records{Ends: []jobcenter.Run{again}})
+	claimed, _, err := store.TakeQueued(t.Context(), can(), pool, at(7), 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+		run.State, run.Attempt, run.Node, run.StartedAt = jobcenter.RunRunning, run.Attempt+1, "alive", at(7)
+		return run
+	})
+	if err != nil || len(claimed) != 1 {
+		t.Fatalf("taken %v, %v", jobIDs(claimed), err)
+	}
+	checkSame(t, "held by the node that died", []jobcenter.Hold(nil), held(t, store, "dead"))
+	record(t, store, lateRecords(run, jobcenter.RunSucceeded))
+	checkSame(t, "run", claimedRuns(claimed)[0], getRun(t, store, id))
+	checkSame(t, "orphans", []string(nil), orphans(t, store, "dead", at(8), 10))
+	checkSame(t, "held by the node that took it", []jobcenter.Hold{{RunID: id, Attempt: 2}}, held(t, store, "alive"))
 }

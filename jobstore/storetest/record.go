@@ -8,18 +8,22 @@ import (
 	"github.com/jobcenter-go/jobcenter"
 )
 
-func recordTests() map[string]func(*testing.T, jobcenter.JobStore) {
-	return map[string]func(*testing.T, jobcenter.JobStore){
+func recordTests() tests {
+	return tests{
 		"ends":                        recordEnds,
 		"a final state stays":         recordGuardsFinal,
 		"another attempt is left out": recordGuardsAttempt,
 		"an unknown run is left out":  recordUnknownRun,
-		"a queued run is nobody's":     recordLeavesQueued,
+		"a queued run is nobody's":    recordLeavesQueued,
 		"any bytes":                   recordAnyBytes,
 		"offsets and limits":          recordOffsets,
 		"drops":                       recordDrops,
 		"all at once":                 recordOrder,
 		"nothing":                     recordNothing,
+		"much at once":                recordMany,
+		"carries":                     recordCarries,
+		"carries for a removed job":   recordCarriesRemoved,
+		"the same once more":          recordAgain,
 	}
 }
 
@@ -30,13 +34,6 @@ func running(t *testing.T, store jobcenter.JobStore, id string) jobcenter.Run {
 	run := newRun(id, at(1), jobcenter.RunRunning)
 	addRuns(t, store, id, run)
 	return run
-}
-
-func record(t *testing.T, store jobcenter.JobStore, records jobcenter.Records) {
-	t.Helper()
-	if err := store.Record(t.Context(), records); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // output reads all that is kept of a run, by pages of one byte: a chunk each.
@@ -67,25 +64,25 @@ func recordEnds(t *testing.T, store jobcenter.JobStore) {
 	a, b, other := running(t, store, "a"), running(t, store, "b"), running(t, store, "other")
 	code := 137
 	a.State, a.Reason, a.Message, a.StartedAt, a.EndedAt = jobcenter.RunFailed, jobcenter.ReasonSignal, "ended by SIGKILL", at(2), at(3)
-	a.ExitCode, a.OutputSize, a.OutputKept = &code, 99, 42
+	a.ExitCode, a.OutputSize, a.OutputKept, a.Result = &code, 99, 42, []byte(`{"n":1.50}`)
 	b.State, b.EndedAt = jobcenter.RunSucceeded, at(4)
 	// What Ends does not take must not change.
 	sent := a
-	sent.Actor, sent.Node, sent.JobVersion, sent.FireCount, sent.Origin, sent.Executor = "x", "x", 99, 99, "x", "x"
-	sent.FireTime, sent.LastFireTime = at(50), at(50)
+	sent.JobID, sent.Actor, sent.Node, sent.JobVersion, sent.FireCount, sent.Origin, sent.Executor = "b", "x", "x", 99, 99, "x", "x"
+	sent.FireTime, sent.LastFireTime, sent.NotBefore, sent.Turn = at(50), at(50), at(50), at(50)
+	sent.Series, sent.Args, sent.Priority, sent.LimitKey, sent.StopBy = "x", []byte(`"x"`), 99, "x", "x"
 	record(t, store, jobcenter.Records{Ends: []jobcenter.Run{sent, b}})
 	for _, want := range []jobcenter.Run{a, b, other} {
 		checkSame(t, "run", want, getRun(t, store, want.ID))
 	}
-	// The place of an ended run is free again.
-	if _, err := store.UpdateJob(t.Context(), "a", func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
-		if active != (jobcenter.Active{}) {
-			t.Errorf("active = %+v after the end, want none", active)
-		}
-		return job, nil, nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	checkSame(t, "active after the end", jobcenter.Active{}, activeOf(t, store, "a"))
+	// Nor is what it holds lost with an end that does not name it.
+	kept := newRun("a", at(2), jobcenter.RunRunning)
+	kept.Args, kept.StopBy, kept.LimitKey, kept.Priority = []byte(`[1]`), "me", "k", 3
+	addRuns(t, store, "a", kept)
+	record(t, store, jobcenter.Records{Ends: []jobcenter.Run{{ID: kept.ID, Attempt: 1, State: jobcenter.RunSucceeded, StartedAt: at(2), EndedAt: at(3)}}})
+	kept.State, kept.StartedAt, kept.EndedAt = jobcenter.RunSucceeded, at(2), at(3)
+	checkSame(t, "run", kept, getRun(t, store, kept.ID))
 }
 
 func recordGuardsFinal(t *testing.T, store jobcenter.JobStore) {
@@ -152,7 +149,7 @@ func recordLeavesQueued(t *testing.T, store jobcenter.JobStore) {
 	checkSame(t, "run", run, getRun(t, store, run.ID))
 	checkSame(t, "job", newJob(t, "a", at(1)), getJob(t, store, "a"))
 	checkSame(t, "output", []jobcenter.Chunk(nil), output(t, store, run.ID))
-	checkSame(t, "taken", []string{run.ID}, runIDs(take(t, store, 10)))
+	checkSame(t, "taken", []string{run.ID}, runIDs(take(t, store, late(), 10)))
 }
 
 func recordAnyBytes(t *testing.T, store jobcenter.JobStore) {
@@ -261,4 +258,103 @@ func recordNothing(t *testing.T, store jobcenter.JobStore) {
 	run := running(t, store, "a")
 	record(t, store, jobcenter.Records{})
 	checkSame(t, "run", run, getRun(t, store, run.ID))
+}
+
+// recordMany is what a busy node has to tell at once.
+func recordMany(t *testing.T, store jobcenter.JobStore) {
+	const many = 250
+	jobs := manyJobs(t, many, at(1))
+	addJobs(t, store, jobs...)
+	runs := claimedRuns(claim(t, store, at(1), many))
+	records := jobcenter.Records{Ends: succeeded(at(2), runs...)}
+	for _, run := range runs {
+		records.Output = append(records.Output, chunk(run, 0, "head "+run.JobID), chunk(run, 11, " tail"))
+		records.Drops = append(records.Drops, jobcenter.Drop{RunID: run.ID, Attempt: 1, From: 11, To: 16})
+		records.Carries = append(records.Carries, jobcenter.Carry{RunID: run.ID, JobID: run.JobID, Attempt: 1, Carried: []byte(`"` + run.JobID + `"`)})
+	}
+	record(t, store, records)
+	got := allRuns(t, store, jobcenter.RunQuery{States: []jobcenter.RunState{jobcenter.RunSucceeded}, Limit: 500})
+	if len(runs) != many || len(got) != many {
+		t.Errorf("%d runs started, %d ended, want %d", len(runs), len(got), many)
+	}
+	for _, i := range []int{0, 99, 100, many - 1} {
+		run, id := runs[i], runs[i].JobID
+		checkSame(t, "output", []jobcenter.Chunk{chunk(run, 0, "head "+id)}, output(t, store, run.ID))
+		checkSame(t, "carried", `"`+id+`"`, string(getJob(t, store, id).Carried))
+	}
+}
+
+func recordCarries(t *testing.T, store jobcenter.JobStore) {
+	run := running(t, store, "a")
+	want := newJob(t, "a", at(1))
+	carry := func(run jobcenter.Run, carried, result string) jobcenter.Carry {
+		c := jobcenter.Carry{RunID: run.ID, JobID: run.JobID, Attempt: run.Attempt}
+		if carried != "" {
+			c.Carried = []byte(carried)
+		}
+		if result != "" {
+			c.Result = []byte(result)
+		}
+		return c
+	}
+	step := func(what string, carries ...jobcenter.Carry) {
+		record(t, store, jobcenter.Records{Carries: carries})
+		checkSame(t, "job after "+what, want, getJob(t, store, "a"))
+	}
+	want.Carried = []byte(`{"n":1.50,"s":"a && b"}`)
+	step("a carry alone", carry(run, string(want.Carried), ""))
+	want.LastResult = []byte(`[1]`)
+	step("a result alone", carry(run, "", `[1]`))
+	step("neither", carry(run, "", ""))
+	want.Carried, want.LastResult = []byte(`2`), []byte(`3`)
+	step("both", carry(run, `2`, `3`))
+	want.Carried = []byte(`6`)
+	step("two: the last counts", carry(run, `5`, ""), carry(run, `6`, ""))
+	other := run
+	other.Attempt = 2
+	step("another attempt", carry(other, `"x"`, `"x"`))
+	other.Attempt = 0
+	step("an attempt before", carry(other, `"x"`, `"x"`))
+	unknown := newRun("a", at(9), jobcenter.RunRunning)
+	step("an unknown run", carry(unknown, `"x"`, `"x"`))
+
+	// It comes with the end, and not after it.
+	want.Carried = []byte(`"with the end"`)
+	ends := succeeded(at(3), run)
+	record(t, store, jobcenter.Records{Ends: ends, Carries: []jobcenter.Carry{carry(run, string(want.Carried), "")}})
+	checkSame(t, "job after the end", want, getJob(t, store, "a"))
+	step("the end", carry(run, `"late"`, `"late"`))
+	// What it does not name stays as it is.
+	checkSame(t, "run", ends[0], getRun(t, store, run.ID))
+	checkSame(t, "next due", at(1), nextDue(t, store, can()))
+}
+
+// recordCarriesRemoved has a run carry something for a job that is gone.
+func recordCarriesRemoved(t *testing.T, store jobcenter.JobStore) {
+	gone, sound := running(t, store, "gone"), running(t, store, "sound")
+	remove(t, store, "gone")
+	ends := succeeded(at(3), gone, sound)
+	record(t, store, jobcenter.Records{
+		Output: []jobcenter.Chunk{chunk(gone, 0, "x")}, Ends: ends,
+		Carries: []jobcenter.Carry{{RunID: gone.ID, JobID: "gone", Attempt: 1, Carried: []byte(`1`)}, {RunID: sound.ID, JobID: "sound", Attempt: 1, Carried: []byte(`2`)}},
+	})
+	for _, want := range ends {
+		checkSame(t, "run", want, getRun(t, store, want.ID))
+	}
+	checkSame(t, "output", []jobcenter.Chunk{chunk(gone, 0, "x")}, output(t, store, gone.ID))
+	checkSame(t, "jobs", []string{"sound"}, listJobs(t, store, jobcenter.JobQuery{}))
+	checkSame(t, "carried", `2`, string(getJob(t, store, "sound").Carried))
+}
+
+// recordAgain has the same output come twice, as when the answer of the store
+// got lost on its way.
+func recordAgain(t *testing.T, store jobcenter.JobStore) {
+	run := running(t, store, "a")
+	chunks := []jobcenter.Chunk{chunk(run, 0, "head"), chunk(run, 4, "tail")}
+	ends := succeeded(at(3), run)
+	for _, records := range []jobcenter.Records{{Output: chunks[:1]}, {Output: chunks[:1]}, {Output: chunks}, {Output: chunks, Ends: ends}, {Output: chunks, Ends: ends}} {
+		record(t, store, records)
+	}
+	checkSame(t, "output", chunks, output(t, store, run.ID))
+	checkSame(t, "run", ends[0], getRun(t, store, run.ID))
 }

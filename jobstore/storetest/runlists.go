@@ -10,8 +10,8 @@ import (
 	"github.com/jobcenter-go/jobcenter"
 )
 
-func runListTests() map[string]func(*testing.T, jobcenter.JobStore) {
-	return map[string]func(*testing.T, jobcenter.JobStore){
+func runListTests() tests {
+	return tests{
 		"job, states and time":     runsFilter,
 		"pages while runs come in": runsPages,
 		"limits":                   runsLimits,
@@ -152,6 +152,8 @@ func runsBadCursors(t *testing.T, store jobcenter.JobStore) {
 	}
 }
 
+// lastRuns has the latest fire time of those that were started count, in
+// whatever order the rows were written.
 func lastRuns(t *testing.T, store jobcenter.JobStore) {
 	ids := []string{"none"}
 	want := map[string]jobcenter.Run{}
@@ -160,31 +162,38 @@ func lastRuns(t *testing.T, store jobcenter.JobStore) {
 		ids = append(ids, id)
 		addJobs(t, store, newJob(t, id, at(1)))
 		newest := newRun(id, at(10+i), state)
-		// Written out of order, with later rows that were not started.
-		addRuns(t, store, id, newRun(id, at(60), jobcenter.RunSkipped), newest, newRun(id, at(50), jobcenter.RunMissed), newRun(id, at(40), jobcenter.RunQueued))
+		runs := []jobcenter.Run{newRun(id, at(60), jobcenter.RunSkipped), newest, newRun(id, at(50), jobcenter.RunMissed), newRun(id, at(40), jobcenter.RunQueued)}
 		if !newest.StartedAt.IsZero() {
-			addRuns(t, store, id, newRun(id, at(1), jobcenter.RunFailed), newRun(id, at(0), jobcenter.RunRunning))
+			runs = append(runs, newRun(id, at(1), jobcenter.RunFailed), newRun(id, at(0), jobcenter.RunRunning))
 			want[id] = newest
 		}
+		addRuns(t, store, id, runs...)
 	}
-	got, err := store.LastRuns(t.Context(), ids)
-	if err != nil {
-		t.Fatal(err)
+	ask := func(what string, want map[string]jobcenter.Run, ids ...string) {
+		got, err := store.LastRuns(t.Context(), ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSame(t, what, want, got)
 	}
-	checkSame(t, "last runs", want, got)
+	ask("last runs", want, ids...)
+	ask("last run of one job, twice", map[string]jobcenter.Run{"failed": want["failed"]}, "failed", "failed")
+	ask("last runs of no jobs", nil)
 
-	some, err := store.LastRuns(t.Context(), []string{"failed"})
-	if err != nil || len(some) != 1 {
-		t.Errorf("last runs of one job: %v, %v", some, err)
-	}
-	if empty, err := store.LastRuns(t.Context(), nil); err != nil || len(empty) != 0 {
-		t.Errorf("last runs of no jobs: %v, %v", empty, err)
-	}
-	// Starting the queued run makes it the last one.
-	taken := take(t, store, 100)
-	started, err := store.LastRuns(t.Context(), []string{"missed"})
-	if err != nil || len(taken) == 0 {
-		t.Fatalf("taken %v, %v", runIDs(taken), err)
-	}
-	checkSame(t, "last run after a start", at(40), started["missed"].FireTime)
+	// Starting a queued run makes it the last one.
+	addJobs(t, store, newJob(t, "a", at(1)))
+	before, queued := newRun("a", at(1), jobcenter.RunSucceeded), newRun("a", at(9), jobcenter.RunQueued)
+	queued.Priority = 1000
+	addRuns(t, store, "a", before, queued)
+	ask("last run while the next one waits", map[string]jobcenter.Run{"a": before}, "a")
+	started := take(t, store, at(20), 1)[0]
+	ask("last run after a start", map[string]jobcenter.Run{"a": started}, "a")
+	// While it waits for another attempt it is not.
+	waits := requeued(started)
+	record(t, store, jobcenter.Records{Ends: []jobcenter.Run{waits}})
+	ask("last run while one waits again", map[string]jobcenter.Run{"a": before}, "a")
+	stopped := stop(t, store, waits.ID, "me", 25)
+	ask("last run when that was stopped", map[string]jobcenter.Run{"a": stopped}, "a")
+	remove(t, store, "a")
+	ask("last run of a job that is gone", map[string]jobcenter.Run{"a": stopped}, "a")
 }

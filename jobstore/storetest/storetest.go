@@ -4,12 +4,20 @@
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) jobcenter.JobStore { return openMine(t, t.TempDir()) })
 //		storetest.RunDurable(t, func(t *testing.T, dir string) jobcenter.JobStore { return openMine(t, dir) })
+//		storetest.RunDamaged(t, func(t *testing.T) jobcenter.JobStore { return openMine(t, t.TempDir()) }, damageMine)
 //	}
+//
+// Run is for every store, RunDurable for those that outlive the process, and
+// RunDamaged for those of them that can damage what they have stored. The
+// tests run in parallel, each on a store of its own.
 package storetest
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,38 +28,58 @@ import (
 	"github.com/jobcenter-go/jobcenter/trigger"
 )
 
-// task is what the jobs of the suite do, and what it claims.
-const task = "task"
+// What the jobs of the suite do, and where most and some of their runs are
+// carried out.
+const (
+	task = "task"
+	pool = jobcenter.DefaultExecutor
+	slow = "slow"
+)
+
+// tests are those of one concern, by name.
+type tests map[string]func(*testing.T, jobcenter.JobStore)
 
 // Run runs the suite. open returns a new, empty store, which the suite closes.
 func Run(t *testing.T, open func(t *testing.T) jobcenter.JobStore) {
 	t.Helper()
-	groups := map[string]map[string]func(*testing.T, jobcenter.JobStore){
+	for group, tests := range map[string]tests{
 		"jobs":    jobTests(),
+		"values":  valueTests(),
 		"claim":   claimTests(),
 		"queue":   queueTests(),
+		"limits":  limitTests(),
 		"record":  recordTests(),
+		"retries": retryTests(),
+		"stop":    stopTests(),
 		"joblist": jobListTests(),
 		"runlist": runListTests(),
 		"nodes":   nodeTests(),
-		"several": concurrencyTests(),
+		"several": severalTests(),
+		"context": contextTests(),
+	} {
+		runGroup(t, group, tests, open)
 	}
-	for group, tests := range groups {
-		t.Run(group, func(t *testing.T) {
-			t.Parallel()
-			for name, test := range tests {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					store := open(t)
-					t.Cleanup(func() {
-						if err := store.Close(); err != nil {
-							t.Errorf("close: %v", err)
-						}
-					})
-					test(t, store)
-				})
-			}
-		})
+}
+
+func runGroup(t *testing.T, group string, tests tests, open func(t *testing.T) jobcenter.JobStore) {
+	t.Helper()
+	t.Run(group, func(t *testing.T) {
+		t.Parallel()
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				store := open(t)
+				t.Cleanup(func() { closeStore(t, store) })
+				test(t, store)
+			})
+		}
+	})
+}
+
+func closeStore(t *testing.T, store jobcenter.JobStore) {
+	t.Helper()
+	if err := store.Close(); err != nil {
+		t.Errorf("close: %v", err)
 	}
 }
 
@@ -61,6 +89,14 @@ func base() time.Time { return time.Date(2026, 11, 6, 8, 30, 0, 0, time.UTC) }
 // at is base and some seconds.
 func at(seconds int) time.Time { return base().Add(time.Duration(seconds) * time.Second) }
 
+// late is an instant after all others of the suite.
+func late() time.Time { return at(1_000_000) }
+
+// can says what the suite's caller can take: its task, on both executors.
+func can() jobcenter.Can {
+	return jobcenter.Can{Tasks: []string{task}, Executors: []string{pool, slow}}
+}
+
 // newJob is a sound job that is due at an instant.
 func newJob(t *testing.T, id string, due time.Time) jobcenter.Job {
 	t.Helper()
@@ -69,16 +105,36 @@ func newJob(t *testing.T, id string, due time.Time) jobcenter.Job {
 		t.Fatal(err)
 	}
 	return jobcenter.Job{
-		ID: id, Name: "Job " + id, Task: task, Trigger: every, Executor: jobcenter.DefaultExecutor, Coalesce: jobcenter.CoalesceLatest,
+		ID: id, Name: "Job " + id, Task: task, Trigger: every, Executor: pool, Coalesce: jobcenter.CoalesceLatest,
 		Overlap: jobcenter.OverlapSkip, MaxInstances: 1, Version: 1, NextFireTime: due, CreatedAt: base(), UpdatedAt: base(),
 	}
+}
+
+// manyJobs are jobs that are due at once, with ids that count from job000.
+func manyJobs(t *testing.T, n int, due time.Time) []jobcenter.Job {
+	t.Helper()
+	jobs := make([]jobcenter.Job, n)
+	for i := range jobs {
+		jobs[i] = newJob(t, fmt.Sprintf("job%03d", i), due)
+	}
+	return jobs
+}
+
+// runID is the id that the suite gives the run of a fire time: a UUID of
+// version 7, as those of the scheduler are, but always the same one.
+func runID(jobID, series string, fire time.Time) string {
+	b := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", jobID, series, fire.UnixMicro()))
+	binary.BigEndian.PutUint64(b[:8], uint64(max(fire.UnixMilli(), 0))<<16|uint64(b[6])<<8|uint64(b[7]))
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
 // newRun is a run of one fire time, as a scheduler would write it.
 func newRun(jobID string, fire time.Time, state jobcenter.RunState) jobcenter.Run {
 	run := jobcenter.Run{
-		ID: fmt.Sprintf("%s/%d", jobID, fire.UnixMicro()), JobID: jobID, JobVersion: 1, FireTime: fire, LastFireTime: fire, FireCount: 1,
-		Origin: jobcenter.OriginSchedule, State: state, Executor: jobcenter.DefaultExecutor,
+		ID: runID(jobID, "", fire), JobID: jobID, JobVersion: 1, FireTime: fire, LastFireTime: fire, FireCount: 1,
+		Origin: jobcenter.OriginSchedule, State: state, Executor: pool, Turn: fire,
 	}
 	switch state {
 	case jobcenter.RunQueued, jobcenter.RunMissed, jobcenter.RunSkipped:
@@ -91,18 +147,28 @@ func newRun(jobID string, fire time.Time, state jobcenter.RunState) jobcenter.Ru
 	return run
 }
 
-// can says what the suite's caller can take: task, on both executors.
-func can() jobcenter.Can {
-	return jobcenter.Can{Tasks: []string{task}, Executors: []string{jobcenter.DefaultExecutor, "slow"}}
+// inSeries is a run as one of a backfill.
+func inSeries(run jobcenter.Run, series string) jobcenter.Run {
+	run.Series, run.Origin = series, jobcenter.OriginBackfill
+	run.ID = runID(run.JobID, series, run.FireTime)
+	return run
 }
 
-// late is an instant after all others of the suite.
-func late() time.Time { return at(1_000_000) }
+// another is a second run of the same fire time.
+func another(run jobcenter.Run) jobcenter.Run {
+	run.ID = runID(run.JobID, run.Series+" again", run.FireTime)
+	return run
+}
+
+// these is an AddJobs callback.
+func these(jobs ...jobcenter.Job) func() ([]jobcenter.Job, error) {
+	return func() ([]jobcenter.Job, error) { return jobs, nil }
+}
 
 // addJobs stores jobs.
 func addJobs(t *testing.T, store jobcenter.JobStore, jobs ...jobcenter.Job) {
 	t.Helper()
-	if err := store.AddJobs(t.Context(), func() ([]jobcenter.Job, error) { return jobs, nil }); err != nil {
+	if err := store.AddJobs(t.Context(), these(jobs...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -118,10 +184,37 @@ func addRuns(t *testing.T, store jobcenter.JobStore, jobID string, runs ...jobce
 	}
 }
 
+// update changes a job.
+func update(t *testing.T, store jobcenter.JobStore, id string, change func(*jobcenter.Job)) jobcenter.Job {
+	t.Helper()
+	job, err := store.UpdateJob(t.Context(), id, func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
+		change(&job)
+		return job, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// remove removes a job.
+func remove(t *testing.T, store jobcenter.JobStore, id string, last ...jobcenter.Run) {
+	t.Helper()
+	if err := store.RemoveJob(t.Context(), id, func(jobcenter.Job) []jobcenter.Run { return last }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // claim claims jobs, each of which gets the next minute and a running run.
 func claim(t *testing.T, store jobcenter.JobStore, now time.Time, limit int) []jobcenter.Claimed {
 	t.Helper()
-	claimed, err := store.Claim(t.Context(), can(), now, limit, runAndAdvance)
+	return claimAs(t, store, now, limit, runAndAdvance)
+}
+
+// claimAs claims jobs and lets decide say what becomes of them.
+func claimAs(t *testing.T, store jobcenter.JobStore, now time.Time, limit int, decide func(jobcenter.Job, jobcenter.Active) jobcenter.Decision) []jobcenter.Claimed {
+	t.Helper()
+	claimed, err := store.Claim(t.Context(), can(), now, limit, decide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +223,56 @@ func claim(t *testing.T, store jobcenter.JobStore, now time.Time, limit int) []j
 
 func runAndAdvance(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 	return jobcenter.Decision{
-		Next: job.NextFireTime.Add(time.Minute),
+		Next: job.NextFireTime.Add(time.Minute), Previous: job.NextFireTime,
 		Runs: []jobcenter.Run{newRun(job.ID, job.NextFireTime, jobcenter.RunRunning)},
 	}
+}
+
+// take starts up to limit runs that are queued for the pool, all at one instant.
+func take(t *testing.T, store jobcenter.JobStore, now time.Time, limit int) []jobcenter.Run {
+	t.Helper()
+	taken, _ := takeFor(t, store, pool, now, limit)
+	return taken
+}
+
+func takeFor(t *testing.T, store jobcenter.JobStore, executor string, now time.Time, limit int) (taken []jobcenter.Run, next time.Time) {
+	t.Helper()
+	claimed, next, err := store.TakeQueued(t.Context(), can(), executor, now, limit, startAt(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range claimed {
+		for _, run := range c.Runs {
+			if run.JobID != c.Job.ID {
+				t.Errorf("run of job %s came with job %s", run.JobID, c.Job.ID)
+			}
+		}
+	}
+	return claimedRuns(claimed), next
+}
+
+// startAt is a TakeQueued callback that starts runs on this node.
+func startAt(now time.Time) func(jobcenter.Job, jobcenter.Run) jobcenter.Run {
+	return func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+		run.State, run.Attempt, run.Node, run.StartedAt = jobcenter.RunRunning, run.Attempt+1, "node", now
+		return run
+	}
+}
+
+func record(t *testing.T, store jobcenter.JobStore, records jobcenter.Records) {
+	t.Helper()
+	if err := store.Record(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// succeeded are runs as they end well.
+func succeeded(ended time.Time, runs ...jobcenter.Run) []jobcenter.Run {
+	runs = slices.Clone(runs)
+	for i := range runs {
+		runs[i].State, runs[i].EndedAt = jobcenter.RunSucceeded, ended
+	}
+	return runs
 }
 
 func getJob(t *testing.T, store jobcenter.JobStore, id string) jobcenter.Job {
@@ -151,6 +291,43 @@ func getRun(t *testing.T, store jobcenter.JobStore, id string) jobcenter.Run {
 		t.Fatal(err)
 	}
 	return run
+}
+
+// activeOf is what a store tells of the runs of a job that go on.
+func activeOf(t *testing.T, store jobcenter.JobStore, id string) jobcenter.Active {
+	t.Helper()
+	var told jobcenter.Active
+	_, err := store.UpdateJob(t.Context(), id, func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
+		told = active
+		return job, nil, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+// nextDue is the instant that NextDue gives, zero for none.
+func nextDue(t *testing.T, store jobcenter.JobStore, can jobcenter.Can) time.Time {
+	t.Helper()
+	due, ok, err := store.NextDue(t.Context(), can)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok == due.IsZero() {
+		t.Errorf("NextDue: %v, %v", due, ok)
+	}
+	return due
+}
+
+// countQueued is how many runs are queued for an executor.
+func countQueued(t *testing.T, store jobcenter.JobStore, executor string, limit int) int {
+	t.Helper()
+	n, err := store.CountQueued(t.Context(), executor, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // allRuns returns every run that a query keeps, page by page.
@@ -197,6 +374,16 @@ func runIDs(runs []jobcenter.Run) []string {
 	return ids
 }
 
+// names are runs in order, as people would write them: the job, and the
+// seconds of the fire time.
+func names(runs []jobcenter.Run) []string {
+	var all []string
+	for _, run := range runs {
+		all = append(all, fmt.Sprintf("%s %g", run.JobID, run.FireTime.Sub(base()).Seconds()))
+	}
+	return all
+}
+
 // claimedRuns are all runs that were claimed.
 func claimedRuns(claimed []jobcenter.Claimed) []jobcenter.Run {
 	var runs []jobcenter.Run
@@ -207,9 +394,11 @@ func claimedRuns(claimed []jobcenter.Claimed) []jobcenter.Run {
 }
 
 // diff tells two values apart: triggers by their JSON, instants with their
-// location, empty lists as no lists.
+// location, empty lists as no lists. What a job has that only this process
+// can have is not looked at.
 func diff(want, got any) string {
-	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(jobcenter.Job{}), cmpopts.IgnoreFields(jobcenter.Job{}, "Func"),
+	return cmp.Diff(want, got, cmpopts.EquateEmpty(),
+		cmpopts.IgnoreUnexported(jobcenter.Job{}), cmpopts.IgnoreFields(jobcenter.Job{}, "Func"),
 		// What is large is compared as a whole: to find the difference takes longer than the test.
 		cmp.FilterValues(func(a, b []byte) bool { return len(a) > 1000 && len(b) > 1000 }, cmp.Comparer(bytes.Equal)),
 		cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }),
