@@ -176,34 +176,46 @@ func (b *bus) hold(jobIDs ...string) (release func(changed ...Event)) {
 	return func(changed ...Event) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		next := map[string]int{} // by job: after the last of these events
 		for _, e := range changed {
 			e = b.stamped(e)
-			if e.Job != nil && b.holds[e.Job.ID] != nil {
-				b.flush(b.holds[e.Job.ID], func(waits *Event) bool { return version(waits) < version(&e) })
+			if e.Job == nil || b.holds[e.Job.ID] == nil {
+				b.deliver(e)
+				continue
 			}
-			b.deliver(e)
+			hold := b.holds[e.Job.ID]
+			at := next[e.Job.ID]
+			for i := at; i < len(hold.waiting); i++ {
+				if comesBefore(&hold.waiting[i], &e) {
+					at = i + 1
+				}
+			}
+			hold.waiting = slices.Insert(hold.waiting, at, e)
+			next[e.Job.ID] = at + 1
 		}
 		for _, id := range jobIDs {
 			hold := b.holds[id]
 			if hold.count--; hold.count == 0 {
-				b.flush(hold, func(*Event) bool { return true })
+				for _, e := range hold.waiting {
+					b.deliver(e)
+				}
 				delete(b.holds, id)
 			}
 		}
 	}
 }
 
-// flush delivers what was kept back, as far as it is chosen.
-func (b *bus) flush(hold *jobHold, chosen func(*Event) bool) {
-	kept := hold.waiting[:0]
-	for _, e := range hold.waiting {
-		if chosen(&e) {
-			b.deliver(e)
-		} else {
-			kept = append(kept, e)
-		}
+// comesBefore reports whether an event that was kept back is older than one
+// that tells of a change: others are what followed from it.
+func comesBefore(waits, change *Event) bool {
+	if waits.Run != nil && change.Run != nil && waits.Run.ID == change.Run.ID {
+		return waits.Run.Attempt < change.Run.Attempt || waits.Run.Attempt == change.Run.Attempt && waits.Run.State == RunRunning
 	}
-	hold.waiting = kept
+	// The id of a job that was removed may be that of a new one.
+	if older := waits.Job.CreatedAt.Compare(change.Job.CreatedAt); older != 0 {
+		return older < 0
+	}
+	return change.Type == EventJobRemoved || version(waits) < version(change)
 }
 
 // version is that of the job which an event tells of.

@@ -29,12 +29,12 @@ var (
 //
 // Job.Store is not kept: it is the scheduler's name for the store.
 type JobStore interface {
-	// AddJobs stores the new jobs that make returns, as they are given, all or
-	// none. make is called within the transaction, so that the instant it
+	// AddJobs stores the new jobs that create returns, as they are given, all or
+	// none. create is called within the transaction, so that the instant it
 	// takes comes after every removal that has been seen. ErrConflict if an
-	// id is taken, or given twice; an error of make ends the transaction and is returned
+	// id is taken, or given twice; an error of create ends the transaction and is returned
 	// unwrapped. A store that outlives the process refuses a job with a Func.
-	AddJobs(ctx context.Context, make func() ([]Job, error)) error
+	AddJobs(ctx context.Context, create func() ([]Job, error)) error
 	// Job returns one job; ErrJobNotFound.
 	Job(ctx context.Context, id string) (Job, error)
 	// Jobs lists jobs by filter, in order, a page at a time.

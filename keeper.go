@@ -455,7 +455,7 @@ func (k *keeper) claim(ctx context.Context, can Can, executors map[string]Execut
 		c.Job.Store = k.name
 		d, more := special[c.Job.ID]
 		if more || c.Job.Quarantine != "" {
-			k.publishDecision(&c.Job, d)
+			k.publishDecision(ctx, &c.Job, d)
 		}
 		k.publishRuns(&c.Job, c.Runs)
 		if more && d.Next.IsZero() && d.Quarantine == "" {
@@ -525,7 +525,7 @@ func (k *keeper) noteQueued(executor string) {
 }
 
 // publishDecision tells what a claim changed of the job itself.
-func (k *keeper) publishDecision(job *Job, d Decision) {
+func (k *keeper) publishDecision(ctx context.Context, job *Job, d Decision) {
 	after := *job
 	e := Event{Store: k.name, Job: &after, Before: job}
 	switch {
@@ -534,7 +534,7 @@ func (k *keeper) publishDecision(job *Job, d Decision) {
 	case d.Quarantine != "":
 		after.Quarantine = d.Quarantine
 		e.Type = EventJobQuarantined
-		k.log.LogAttrs(context.Background(), slog.LevelError, "job in quarantine", slog.String("store", k.name),
+		k.log.LogAttrs(ctx, slog.LevelError, "job in quarantine", slog.String("store", k.name),
 			slog.String("job", job.ID), slog.String("reason", d.Quarantine))
 	case d.Resume:
 		after.Paused, after.PausedUntil, after.PauseReason = false, time.Time{}, ""
@@ -548,6 +548,11 @@ func (k *keeper) publishDecision(job *Job, d Decision) {
 
 // publishRuns tells of rows that were written, or of runs that were taken.
 func (k *keeper) publishRuns(job *Job, runs []Run) {
+	k.events.publish(k.runEvents(job, runs)...)
+}
+
+// runEvents says which events rows that were written are, and counts those that wait.
+func (k *keeper) runEvents(job *Job, runs []Run) (events []Event) {
 	listening := k.events.busy.Load() > 0
 	for i := range runs {
 		run := &runs[i]
@@ -570,6 +575,7 @@ func (k *keeper) publishRuns(job *Job, runs []Run) {
 		default:
 			e.Type = EventRunEnded
 		}
-		k.events.publish(e)
+		events = append(events, e)
 	}
+	return events
 }

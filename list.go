@@ -30,7 +30,7 @@ func (s *Scheduler) Job(ctx context.Context, id string) (Job, error) {
 	return Job{}, missing
 }
 
-// Run returns a run from whichever store has it; ErrRunNotFound.
+// GetRun returns a run from whichever store has it; ErrRunNotFound.
 func (s *Scheduler) GetRun(ctx context.Context, id string) (Run, error) {
 	var missing error
 	for _, k := range s.all() {

@@ -320,8 +320,7 @@ func (k *keeper) change(ctx context.Context, id string, change func(job Job, act
 		return Job{}, err
 	}
 	job.Store = k.name
-	release(tell(&job)...)
-	k.publishRuns(&job, rows)
+	release(append(tell(&job), k.runEvents(&job, rows)...)...)
 	k.queued()
 	return job, nil
 }

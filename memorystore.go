@@ -80,13 +80,13 @@ func NewMemoryStore(history int) *MemoryStore {
 }
 
 // AddJobs implements JobStore.
-func (m *MemoryStore) AddJobs(ctx context.Context, make func() ([]Job, error)) error {
+func (m *MemoryStore) AddJobs(ctx context.Context, create func() ([]Job, error)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory store: add jobs: %w", err)
 	}
-	jobs, err := make()
+	jobs, err := create()
 	if err != nil {
 		return err
 	}

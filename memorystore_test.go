@@ -353,17 +353,65 @@ func TestMemoryStoreQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"job": func(*rapid.T) {
-				j := job(ids.Draw(t, "id"))
-				if _, ok := model.jobs[j.ID]; ok {
-					_, err := m.UpdateJob(ctx, j.ID, func(Job, Active) (Job, []Run, error) { return j, nil, nil })
-					do(err)
-				} else {
-					do(m.AddJobs(ctx, func() ([]Job, error) { return []Job{j}, nil }))
+		set := func(id string) {
+			j := job(id)
+			if _, ok := model.jobs[id]; ok {
+				_, err := m.UpdateJob(ctx, id, func(Job, Active) (Job, []Run, error) { return j, nil, nil })
+				do(err)
+			} else {
+				do(m.AddJobs(ctx, func() ([]Job, error) { return []Job{j}, nil }))
+			}
+			model.jobs[id] = j
+		}
+		queue := func(id string) {
+			j, ok := model.jobs[id]
+			if !ok {
+				t.Skip("no such job")
+			}
+			for range rapid.IntRange(1, 6).Draw(t, "runs") {
+				made++
+				run := Run{
+					ID: fmt.Sprintf("run%04d", made), JobID: id, FireTime: second(made), State: RunQueued, Executor: rapid.SampledFrom(executors).Draw(t, "executor"),
+					Priority: rapid.IntRange(-1, 1).Draw(t, "priority"), Turn: second(rapid.IntRange(0, 5).Draw(t, "turn")),
+					LimitKey: rapid.SampledFrom([]string{"", j.Limit.Key, j.Limit.Key}).Draw(t, "limit key"),
 				}
-				model.jobs[j.ID] = j
-			},
+				if rapid.Bool().Draw(t, "waits") {
+					run.NotBefore = second(now + rapid.IntRange(-3, 9).Draw(t, "not before"))
+				}
+				_, err := m.UpdateJob(ctx, id, func(job Job, _ Active) (Job, []Run, error) { return job, []Run{run}, nil })
+				do(err)
+				model.runs = append(model.runs, &run)
+			}
+		}
+		take := func(*rapid.T) {
+			now += rapid.IntRange(0, 4).Draw(t, "later")
+			can := Can{Tasks: rapid.SampledFrom([][]string{tasks, tasks, tasks[:1], nil}).Draw(t, "tasks")}
+			executor, limit := rapid.SampledFrom(executors).Draw(t, "executor"), rapid.IntRange(1, 8).Draw(t, "limit")
+			start := func(run Run) Run {
+				run.State, run.Attempt, run.StartedAt = RunRunning, run.Attempt+1, second(now)
+				if run.Priority < 0 && run.Attempt > 1 {
+					run.State, run.StartedAt = RunMissed, time.Time{}
+				}
+				return run
+			}
+			want, wantNext := model.take(can.Tasks, executor, second(now), limit, start)
+			taken, next, err := m.TakeQueued(ctx, can, executor, second(now), limit, func(_ Job, run Run) Run { return start(run) })
+			do(err)
+			var got []string
+			for _, c := range taken {
+				got = append(got, c.Runs[0].ID)
+			}
+			if !slices.Equal(got, want) || !next.Equal(wantNext) {
+				t.Fatalf("taken %v, next %v; want %v, %v", got, next, want, wantNext)
+			}
+		}
+		for _, id := range []string{"a", "b", "c"} {
+			set(id)
+			queue(id)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"job":   func(*rapid.T) { set(ids.Draw(t, "id")) },
+			"queue": func(*rapid.T) { queue(ids.Draw(t, "id")) },
 			"remove": func(*rapid.T) {
 				id := ids.Draw(t, "id")
 				if _, ok := model.jobs[id]; !ok {
@@ -377,47 +425,7 @@ func TestMemoryStoreQueue(t *testing.T) {
 					}
 				}
 			},
-			"queue": func(*rapid.T) {
-				id := ids.Draw(t, "id")
-				j, ok := model.jobs[id]
-				if !ok {
-					t.Skip("no such job")
-				}
-				made++
-				run := Run{
-					ID: fmt.Sprintf("run%04d", made), JobID: id, FireTime: second(made), State: RunQueued, Executor: rapid.SampledFrom(executors).Draw(t, "executor"),
-					Priority: rapid.IntRange(-1, 1).Draw(t, "priority"), Turn: second(rapid.IntRange(0, 5).Draw(t, "turn")),
-					LimitKey: rapid.SampledFrom([]string{"", j.Limit.Key, j.Limit.Key}).Draw(t, "limit key"),
-				}
-				if rapid.Bool().Draw(t, "waits") {
-					run.NotBefore = second(now + rapid.IntRange(-3, 9).Draw(t, "not before"))
-				}
-				_, err := m.UpdateJob(ctx, id, func(job Job, _ Active) (Job, []Run, error) { return job, []Run{run}, nil })
-				do(err)
-				model.runs = append(model.runs, &run)
-			},
-			"take": func(*rapid.T) {
-				now += rapid.IntRange(0, 4).Draw(t, "later")
-				can := Can{Tasks: rapid.SliceOfNDistinct(rapid.SampledFrom(tasks), 0, 2, rapid.ID).Draw(t, "tasks")}
-				executor, limit := rapid.SampledFrom(executors).Draw(t, "executor"), rapid.IntRange(1, 4).Draw(t, "limit")
-				start := func(run Run) Run {
-					run.State, run.Attempt, run.StartedAt = RunRunning, run.Attempt+1, second(now)
-					if run.Priority < 0 && run.Attempt > 1 {
-						run.State, run.StartedAt = RunMissed, time.Time{}
-					}
-					return run
-				}
-				want, wantNext := model.take(can.Tasks, executor, second(now), limit, start)
-				taken, next, err := m.TakeQueued(ctx, can, executor, second(now), limit, func(_ Job, run Run) Run { return start(run) })
-				do(err)
-				var got []string
-				for _, c := range taken {
-					got = append(got, c.Runs[0].ID)
-				}
-				if !slices.Equal(got, want) || !next.Equal(wantNext) {
-					t.Fatalf("taken %v, next %v; want %v, %v", got, next, want, wantNext)
-				}
-			},
+			"take": take, "take more": take, "take most": take,
 			"end": func(*rapid.T) {
 				run := pick(RunRunning)
 				end := *run

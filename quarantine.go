@@ -120,7 +120,7 @@ func (k *keeper) understood(job *Job) error {
 		return invalid("executor", "unknown executor %q", job.Executor)
 	}
 	if err := validateArgs(k.task(job.Task), job.Args); err != nil {
-		return asField("args", err)
+		return argsError(err)
 	}
 	return nil
 }

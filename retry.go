@@ -17,8 +17,7 @@ func retry(job *Job, run *Run, err error) {
 		return
 	}
 	delay := rules.delay(run)
-	var after *retryAfterError
-	if errors.As(err, &after) {
+	if after, ok := errors.AsType[*retryAfterError](err); ok {
 		delay = after.delay
 	}
 	run.Message = message(fmt.Sprintf("attempt %d of %d: %s", run.Attempt, rules.Attempts, run.Message))
@@ -33,8 +32,7 @@ func requeue(run *Run, until time.Time) {
 
 // covers reports whether a failure is one that is tried again.
 func (r *Retry) covers(run *Run, err error) bool {
-	var never *noRetryError
-	if errors.As(err, &never) || !retryable(run.Reason) || len(r.On) > 0 && !slices.Contains(r.On, run.Reason) {
+	if _, never := errors.AsType[*noRetryError](err); never || !retryable(run.Reason) || len(r.On) > 0 && !slices.Contains(r.On, run.Reason) {
 		return false
 	}
 	return run.Reason != ReasonExitCode || len(r.ExitCodes) == 0 || run.ExitCode != nil && slices.Contains(r.ExitCodes, *run.ExitCode)

@@ -259,7 +259,7 @@ func (s *Scheduler) open(ctx context.Context) (*session, error) {
 	s.session = n
 	s.events.publish(Event{Type: EventSchedulerStarted})
 	for _, k := range s.all() {
-		s.begin(n, k)
+		s.begin(n, k) //nolint:contextcheck // it runs under the session, which is made of ctx
 	}
 	return n, nil
 }

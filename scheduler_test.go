@@ -65,10 +65,9 @@ func (b *bench) runs(jobID string) []jobcenter.Run {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		for _, run := range page.Runs {
-			runs = append([]jobcenter.Run{run}, runs...)
-		}
+		runs = append(runs, page.Runs...)
 		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			slices.Reverse(runs)
 			return runs
 		}
 	}

@@ -41,13 +41,14 @@ func (s *Scheduler) RunNow(ctx context.Context, id string, opts StartOptions) (R
 	}
 	var run Run
 	for shift := time.Duration(0); ; shift += time.Microsecond {
-		_, err := k.update(ctx, id, func(job Job, active Active, now time.Time) (Job, []Run, error) {
+		release := k.events.hold(id)
+		job, err := k.store.UpdateJob(ctx, id, func(job Job, active Active) (Job, []Run, error) {
 			if job.Quarantine != "" {
 				return Job{}, nil, fmt.Errorf("jobcenter: run job %q: %w: it is in quarantine: %s", id, ErrConflict, job.Quarantine)
 			}
 			if len(opts.Args) > 0 {
 				if err := validateArgs(s.task(job.Task), opts.Args); err != nil {
-					return Job{}, nil, asField("args", err)
+					return Job{}, nil, argsError(err)
 				}
 			}
 			p := planner{job: &job, candidates: 1}
@@ -55,18 +56,26 @@ func (s *Scheduler) RunNow(ctx context.Context, id string, opts StartOptions) (R
 				return Job{}, nil, fmt.Errorf("jobcenter: run job %q: %w: %d queued or running, max_instances is %d",
 					id, ErrOverlap, active.Queued+active.Running, job.MaxInstances)
 			}
+			now := time.Now()
 			run = newRun(&job, microseconds(now.Add(shift)), opts.Origin, now)
 			run.Actor, run.Args = opts.Actor, opts.Args
 			return job, []Run{run}, nil
 		})
 		if err != nil {
+			release()
 			return Run{}, err
 		}
 		// A fire time that has its row already is not given a second one. If
 		// it was given, the run has begun, whoever has stopped waiting for it.
-		if _, err := k.store.Run(context.WithoutCancel(ctx), run.ID); !errors.Is(err, ErrRunNotFound) {
-			return run, err
+		_, err = k.store.Run(context.WithoutCancel(ctx), run.ID)
+		if errors.Is(err, ErrRunNotFound) {
+			release()
+			continue
 		}
+		job.Store = k.name
+		release(k.runEvents(&job, []Run{run})...)
+		k.queued()
+		return run, err
 	}
 }
 
@@ -184,7 +193,7 @@ func (s *Scheduler) backfillTimes(job *Job, b *Backfill) ([]time.Time, error) {
 		b.Max = defaultBackfill
 	}
 	switch {
-	case job.Trigger == nil:
+	case job.Trigger == nil || job.Quarantine != "":
 		return nil, fmt.Errorf("jobcenter: backfill of job %q: %w: it is in quarantine: %s", job.ID, ErrConflict, job.Quarantine)
 	case b.From.IsZero() || !b.From.Before(b.To):
 		return nil, invalid("from", "%s, must be before to, which is %s", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339))
@@ -201,7 +210,7 @@ func (s *Scheduler) backfillTimes(job *Job, b *Backfill) ([]time.Time, error) {
 	}
 	if len(b.Args) > 0 {
 		if err := validateArgs(s.task(job.Task), b.Args); err != nil {
-			return nil, asField("args", err)
+			return nil, argsError(err)
 		}
 	}
 	var fires []time.Time

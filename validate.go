@@ -33,12 +33,13 @@ func invalid(field, format string, args ...any) error {
 	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}
 }
 
-// asField is an error as one that names its field: as it is, if it does.
-func asField(field string, err error) error {
+// argsError is an error of arguments as one that names its field: as it is, if
+// it does.
+func argsError(err error) error {
 	if _, ok := errors.AsType[*FieldError](err); ok {
 		return err
 	}
-	return &FieldError{Field: field, Err: err}
+	return &FieldError{Field: "args", Err: err}
 }
 
 // jobID is what an id may look like: it stands in URLs, file names and logs.
@@ -97,7 +98,7 @@ func (s *Scheduler) checked(job Job) (Job, error) {
 		}
 	}
 	if err := validateArgs(s.task(job.Task), job.Args); err != nil {
-		return Job{}, asField("args", err)
+		return Job{}, argsError(err)
 	}
 	return job, nil
 }

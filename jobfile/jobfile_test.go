@@ -17,7 +17,7 @@ import (
 	"github.com/jobcenter-go/jobcenter/trigger"
 )
 
-func fullJob(t testing.TB) jobcenter.Job {
+func fullJob(t *testing.T) jobcenter.Job {
 	t.Helper()
 	daily, err := trigger.ParseText(`crontab "30 2 * * *" timezone=Asia/Shanghai`, nil)
 	if err != nil {
@@ -29,8 +29,10 @@ func fullJob(t testing.TB) jobcenter.Job {
 		Args: []byte(`{"on":true,"n":1e3,"big":12345678901234567890,"s":"0x10","t":"true","nul":null,"e":"","d":"2026-01-01"}`), Trigger: daily, Store: "main", Executor: "pool", Priority: -3,
 		MisfireGrace: jobcenter.NeverTooLate, Coalesce: jobcenter.CoalesceAll, CatchUp: jobcenter.CatchUp{Max: 5, MaxAge: time.Hour, Pace: time.Second},
 		Overlap: jobcenter.OverlapQueueOne, MaxInstances: 2, Limit: jobcenter.Limit{Key: "db", Running: 1, Rate: 3, Per: time.Minute},
-		Timeout: 90 * time.Second, Retry: jobcenter.Retry{Attempts: 3, Delay: time.Minute, Factor: 1.5, MaxDelay: time.Hour, Jitter: 0.25,
-			On: []jobcenter.Reason{jobcenter.ReasonTimeout}, ExitCodes: []int{1, 75}},
+		Timeout: 90 * time.Second, Retry: jobcenter.Retry{
+			Attempts: 3, Delay: time.Minute, Factor: 1.5, MaxDelay: time.Hour, Jitter: 0.25,
+			On: []jobcenter.Reason{jobcenter.ReasonTimeout}, ExitCodes: []int{1, 75},
+		},
 		RequestsRecovery: true, Paused: true, PausedUntil: at, PauseReason: "no", SkipUntil: at,
 		Version: 7, NextFireTime: at, PreviousFireTime: at, Carried: []byte(`[1,2]`), LastResult: []byte(`"~"`), CreatedAt: at, UpdatedAt: at,
 	}
