@@ -44,9 +44,10 @@ e2e: build ## Test the console in a real browser
 screenshot: e2e ## Leave a screenshot of each page in web/screenshots
 	@ls web/screenshots
 
-torture: ## Kill the server, and the store, again and again and check the ledger (TORTURE=kills)
-	go test -count=1 -v -timeout 60m ./cmd/jobcenter -run '^TestTorture' -torture.kills=$(or $(TORTURE),20)
-	go test -count=1 -v -timeout 60m ./jobstore/sqlstore -run Crash -crashes $(or $(TORTURE),20)
+torture: ## Kill and cut off schedulers, servers and stores, and check the ledger (TORTURE=1m a store, KILLS=20)
+	go test -count=1 -v -timeout 24h ./internal/torture -torture.time=$(or $(TORTURE),1m)
+	go test -count=1 -v -timeout 60m ./cmd/jobcenter -run '^TestTorture' -torture.kills=$(or $(KILLS),20)
+	go test -count=1 -v -timeout 60m ./jobstore/sqlstore -run Crash -crashes $(or $(KILLS),20)
 
 lint: ## Check style, the arrows between packages, and the console's sources
 	$(TOOL) golangci-lint run

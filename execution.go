@@ -43,7 +43,6 @@ func (k *keeper) execute(lasting context.Context, runs *sync.WaitGroup, c claim)
 	k.notify([]string{e.run.ID})
 	runs.Add(1)
 	c.executor.Execute(func() {
-		defer runs.Done()
 		defer cancel(nil)
 		end := k.attempt(ctx, e, c.executor)
 		k.state.Lock()
@@ -62,8 +61,9 @@ func (k *keeper) execute(lasting context.Context, runs *sync.WaitGroup, c claim)
 			delete(k.state.running, e.run.ID)
 		}
 		k.state.Unlock()
-		// The place is free once this function has returned.
-		defer k.placeFreed()
+	}, func() {
+		k.placeFreed()
+		runs.Done()
 	})
 }
 
@@ -206,22 +206,12 @@ func (k *keeper) drain(ctx context.Context, n *session, runs *sync.WaitGroup) {
 		runs.Wait()
 		close(done)
 	}()
-	var grace <-chan time.Time
-	k.mu.Lock()
-	patient := n.patient
-	k.mu.Unlock()
-	if !patient {
-		timer := time.NewTimer(max(k.opts.StopGrace, 0))
-		defer timer.Stop()
-		grace = timer.C
-	}
-	select {
-	case <-done:
+	if k.awaitRuns(n, done) {
 		return
-	case <-grace:
-	case <-n.hurry:
 	}
-	k.cancelRuns(ErrShutdown)
+	if k.cancelRuns(ErrShutdown) > 0 && n.ctx.Err() != nil {
+		n.cut.Store(true)
+	}
 	if waitFor(done, abandonAfter) {
 		return
 	}
@@ -238,13 +228,51 @@ func (k *keeper) drain(ctx context.Context, n *session, runs *sync.WaitGroup) {
 	}
 }
 
-// cancelRuns ends the contexts of all runs that go on here.
-func (k *keeper) cancelRuns(cause error) {
+// awaitRuns waits for the runs that go on, for as long as they are given, and
+// reports whether all of them have ended.
+func (k *keeper) awaitRuns(n *session, done <-chan struct{}) bool {
+	k.state.Lock()
+	removed, hurry := k.state.removed, k.state.hurry
+	k.state.Unlock()
+	if removed {
+		select {
+		case <-done:
+			return true
+		case <-hurry:
+			return false
+		case <-n.ctx.Done(): // from here on the end of the session says how long
+		}
+	}
+	var grace <-chan time.Time
+	k.mu.Lock()
+	patient := n.patient
+	k.mu.Unlock()
+	if !patient {
+		timer := time.NewTimer(max(k.opts.StopGrace, 0))
+		defer timer.Stop()
+		grace = timer.C
+	}
+	select {
+	case <-done:
+		return true
+	case <-grace:
+	case <-n.hurry:
+	case <-hurry:
+	}
+	return false
+}
+
+// cancelRuns ends the contexts of all runs that go on here, and counts them.
+func (k *keeper) cancelRuns(cause error) (n int) {
 	k.state.Lock()
 	defer k.state.Unlock()
 	for _, e := range k.state.running {
 		e.cancel(cause)
+		if !e.ended {
+			n++
+		}
 	}
+	return n
 }
 
 // stopRunsOf stops the runs of a job that go on here, but for those given. The

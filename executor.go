@@ -10,9 +10,10 @@ type Executor interface {
 	Reserve(n int) int
 	// Release returns n reserved places.
 	Release(n int)
-	// Execute calls work in one reserved place, without waiting for it, and
-	// frees the place when work has returned.
-	Execute(work func())
+	// Execute calls work in one reserved place, without waiting for it. When
+	// work has returned, however it did, it frees the place and then calls
+	// freed.
+	Execute(work, freed func())
 }
 
 // Runner is an Executor that carries out tasks itself, in another process or

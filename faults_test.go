@@ -1045,12 +1045,28 @@ func TestFault_GoQuartz_DeathBetweenTakingAndPuttingBack(t *testing.T) {
 		store := &mute{JobStore: memory, until: begun().Add(90 * time.Second)}
 		dead := start(t, jobcenter.Options{Store: store, Node: "me", StopGrace: -1}, nothing)
 		dead.add(jobcenter.Job{ID: "j", Trigger: interval(t, time.Minute)})
-		dead.wait(80 * time.Second)
+		dead.wait(time.Minute + 500*time.Millisecond)
 		dead.wantRows("j", "running 1m0s") // says the store; nothing runs
 		dead.stop()
 		b := start(t, jobcenter.Options{Store: memory, Node: "me"}, nothing)
 		b.wait(2 * time.Minute)
 		b.wantRows("j", "lost/node_died 1m0s", "succeeded 2m0s", "succeeded 3m0s")
+	})
+}
+
+// Who lives on while the answer to its claim is lost finds what it holds
+// without knowing, and has it run.
+func TestRunsWhatAClaimTookWhoseAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &mute{JobStore: jobcenter.NewMemoryStore(0), until: begun().Add(61 * time.Second)}
+		b := start(t, jobcenter.Options{Store: store}, nothing)
+		b.add(jobcenter.Job{ID: "j", Trigger: interval(t, time.Minute)})
+		b.wait(90 * time.Second)
+		b.wantRows("j", "succeeded 1m0s")
+		if run := b.only("j"); run.Attempt != 2 || run.Lateness() > 5*time.Second {
+			t.Errorf("attempt %d, %s late; want the second one, soon", run.Attempt, run.Lateness())
+		}
 	})
 }
 

@@ -27,13 +27,17 @@ var (
 // is to be written: they are pure, quick, may be called again when a
 // transaction is tried again, and must not call the store.
 //
-// Job.Store is not kept: it is the scheduler's name for the store.
+// Texts are told apart byte by byte: ids, names of tasks, executors and nodes,
+// tags, limit keys and series. Job.Store is not kept: it is the scheduler's
+// name for the store.
 type JobStore interface {
 	// AddJobs stores the new jobs that create returns, as they are given, all or
 	// none. create is called within the transaction, so that the instant it
-	// takes comes after every removal that has been seen. ErrConflict if an
-	// id is taken, or given twice; an error of create ends the transaction and is returned
-	// unwrapped. A store that outlives the process refuses a job with a Func.
+	// takes comes after every removal that has been seen. ErrConflict if an id
+	// is taken, or given twice; an error of create ends the transaction and is
+	// returned unwrapped. A store that outlives the process refuses a job with
+	// a Func (ErrFuncJob) or with a trigger that has no JSON form, here and in
+	// UpdateJob.
 	AddJobs(ctx context.Context, create func() ([]Job, error)) error
 	// Job returns one job; ErrJobNotFound.
 	Job(ctx context.Context, id string) (Job, error)
@@ -41,9 +45,11 @@ type JobStore interface {
 	Jobs(ctx context.Context, q JobQuery) (JobPage, error)
 	// UpdateJob lets change decide, within one transaction, what becomes of a
 	// job, given the job and its runs that go on. The job that change returns
-	// replaces the stored one, and its runs are inserted, but for those whose
-	// fire time and series are in the ledger already. An error of change ends
-	// the transaction and is returned unwrapped. ErrJobNotFound.
+	// replaces the stored one, and its runs, whose ids are new, are inserted,
+	// but for those whose fire time and series are in the ledger already (of
+	// two in one call, the first counts). A trigger that cannot be decoded
+	// stays as it is stored until the job is given another. An error of change
+	// ends the transaction and is returned unwrapped. ErrJobNotFound.
 	UpdateJob(ctx context.Context, id string, change func(job Job, active Active) (Job, []Run, error)) (Job, error)
 	// RemoveJob removes a job in one transaction. Runs of it that are queued
 	// are ended as skipped with ReasonRemoved; the runs that last returns are
@@ -57,36 +63,44 @@ type JobStore interface {
 	// Claim takes up to limit jobs that the caller can take and whose DueAt is
 	// at or before now, each once, by DueAt, then the highest priority, then
 	// id. In one transaction it lets decide say what becomes of each, given
-	// its runs that go on: the job's fields are set and the runs are inserted.
-	// A run whose job, fire time and series are in the ledger already is left
-	// out: it was decided before. Returned are the jobs with the runs that
-	// were inserted; a shorter list than limit means that no more were due. A
-	// stored job that cannot be decoded is put in quarantine without a word to
-	// decide, and returned without runs and with Quarantine set.
+	// its runs that go on, in that order: the job's fields are set and the runs
+	// are inserted as by UpdateJob: one that is left out was decided before.
+	// Returned, in that order, are the jobs with the runs that were inserted;
+	// a shorter list than limit means that no more were due. A stored job that
+	// cannot be decoded is put in quarantine without a word to decide, and
+	// returned without runs and with Quarantine set; its fire times stay.
 	Claim(ctx context.Context, can Can, now time.Time, limit int, decide func(job Job, active Active) Decision) ([]Claimed, error)
-	// TakeQueued takes up to limit runs that are queued for an executor, whose
-	// job's task the caller has, and whose NotBefore is not after now: the
-	// highest priority first, then by Turn. In one transaction it replaces
-	// each by what start returns for it (id, job, fire time and series stay).
-	// Passed over are runs whose job has MaxInstances running already, and
-	// those of a LimitKey that has Limit.Running runs running, or Limit.Rate
-	// runs started later than now - Limit.Per (StartedAt of all runs of the
-	// key, ended or not, counts; the limit is the job's), those taken just before
-	// included. A queued run whose job is gone is ended as skipped with
-	// ReasonRemoved and not passed to start.
-	// Returned are the runs that start was asked about, as they are now; next
-	// is the earliest NotBefore after now among the runs queued for the
-	// executor, zero if there is none.
+	// TakeQueued takes up to limit runs that are queued for an executor (that
+	// of the run, whatever the job names now), whose job's task the caller
+	// has, and whose NotBefore is not after now, or was not after that of an
+	// earlier call: the highest priority first, then by Turn. In one
+	// transaction it replaces each by what start returns for it (id, job, fire
+	// time and series stay). Passed over are runs whose job has MaxInstances
+	// (zero counts as 1) running already, and those of a LimitKey that has
+	// Limit.Running runs running, or Limit.Rate runs whose StartedAt is later
+	// than now - Limit.Per, whatever became of them. The key is that of the
+	// runs, of whatever job; the numbers are those of the job as it is now.
+	// What was taken just before counts, and may count as running even if
+	// start has ended it. A queued run whose job is gone is ended as skipped with
+	// ReasonRemoved, not passed to start, and takes no place.
+	//
+	// Returned, in that order, are the runs that start was asked about, as
+	// they are now; next is the earliest NotBefore after now among all runs
+	// queued for the executor, zero if there is none.
 	TakeQueued(ctx context.Context, can Can, executor string, now time.Time, limit int, start func(job Job, run Run) Run) (taken []Claimed, next time.Time, err error)
-	// CountQueued counts the runs that are queued for an executor, up to limit.
+	// CountQueued counts the runs that are queued for an executor, those that
+	// may not start yet included, up to limit.
 	CountQueued(ctx context.Context, executor string, limit int) (int, error)
 	// Record writes output and ends of runs, all or nothing. What belongs to
 	// a run that is not running, or whose newest attempt is another one, is
-	// left out silently: who wrote it no longer holds the run.
+	// left out silently: who wrote it no longer holds the run. So is a chunk
+	// that is there already, and the second end of a run: records may be sent
+	// again when it is not known whether they were written.
 	Record(ctx context.Context, records Records) error
 	// RequestStop ends a queued run as stopped with ReasonStop, by as its
-	// message, and now as its end; sets StopBy of a running one if that is empty; and leaves one that has
-	// ended as it is. It returns the run as it is then. ErrRunNotFound.
+	// message and StopBy, and now as its end; sets StopBy of a running one if
+	// that is empty; and leaves one that has ended as it is. It returns the
+	// run as it is then. ErrRunNotFound.
 	RequestStop(ctx context.Context, runID, by string, now time.Time) (Run, error)
 	// Held returns the running runs of a node: what their holder must know.
 	Held(ctx context.Context, node string) ([]Hold, error)
@@ -96,8 +110,8 @@ type JobStore interface {
 	// Runs lists runs by filter, newest fire time first, a page at a time.
 	Runs(ctx context.Context, q RunQuery) (RunPage, error)
 	// LastRuns returns for each of these jobs the run with the latest fire
-	// time among those that were started (state neither missed, skipped nor
-	// queued); jobs without one are left out.
+	// time among those whose state is neither missed, skipped nor queued; jobs
+	// without one are left out.
 	LastRuns(ctx context.Context, jobIDs []string) (map[string]Run, error)
 	// Output returns the kept chunks of a run that reach beyond the offset,
 	// in order: as many as fit in limit bytes, but one at least. The first
@@ -168,8 +182,9 @@ type Records struct {
 type Carry struct {
 	RunID, JobID string
 	Attempt      int
-	// Carried and Result replace Job.Carried and Job.LastResult; nil leaves
-	// what is there. A job that is gone is no error.
+	// Carried and Result replace Job.Carried and Job.LastResult, and nothing
+	// else of the job changes; nil leaves what is there. Of two for one job the
+	// later one counts. A job that is gone is no error.
 	Carried, Result json.RawMessage
 }
 
@@ -206,7 +221,8 @@ const (
 // 50 jobs by id.
 type JobQuery struct {
 	// Search keeps jobs whose id, name, description, arguments or tags contain
-	// all its words, in any case.
+	// all its words, each within one of these, as literal text in any case
+	// (texts are compared as strings.ToLower makes them).
 	Search string
 	Tag    string   // keeps jobs that carry this tag
 	State  JobState // keeps jobs in this state

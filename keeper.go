@@ -32,6 +32,8 @@ type keeper struct {
 		sync.Mutex
 		cancel   context.CancelFunc // ends the keeper's part of the session; nil while it does not run
 		stopped  chan struct{}      // closed when it has
+		removed  bool               // RemoveStore says how long to wait for runs
+		hurry    chan struct{}      // closed when it does not wait any longer
 		began    time.Time
 		loopErr  error     // why the last pass of the loop failed; nil when it did not
 		asked    time.Time // when the loop turned to the store; zero while it does not wait for it
@@ -40,9 +42,14 @@ type keeper struct {
 		leaseErr error     // that of the lease
 		leased   time.Time // until when the store has a lease of this node
 		backlog  bool      // queued rows may be waiting in the store
+		starved  bool      // an executor had no place for all of them
 		running  map[string]*execution
 		counted  map[string]queueCount // by executor
-		valid    map[string]int64      // the version of each job whose arguments were found good
+		passes   int64                 // of the loop
+		strays   map[string]stray
+		// doubtUntil is until when the store may hold runs for this node that it was not told of.
+		doubtUntil time.Time
+		valid      map[string]int64 // the version of each job whose arguments were found good
 	}
 }
 
@@ -74,6 +81,7 @@ func (k *keeper) begin(session context.Context) context.Context {
 	k.state.Lock()
 	defer k.state.Unlock()
 	k.state.cancel, k.state.stopped = cancel, make(chan struct{})
+	k.state.removed, k.state.hurry = false, make(chan struct{})
 	k.state.began, k.state.backlog = time.Now(), true
 	k.state.loopErr, k.state.storeErr, k.state.leaseErr, k.state.leased = nil, nil, nil, time.Time{}
 	return ctx
@@ -83,16 +91,18 @@ func (k *keeper) begin(session context.Context) context.Context {
 // when ctx ends are cancelled.
 func (k *keeper) stop(ctx context.Context) {
 	k.state.Lock()
-	cancel, stopped := k.state.cancel, k.state.stopped
+	cancel, stopped, hurry := k.state.cancel, k.state.stopped, k.state.hurry
+	again := k.state.removed
+	k.state.removed = true
 	k.state.Unlock()
-	if cancel == nil {
+	if cancel == nil || again {
 		return
 	}
 	cancel()
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		k.cancelRuns(ErrShutdown)
+		close(hurry)
 		<-stopped
 	}
 }
@@ -246,6 +256,14 @@ func (k *keeper) queued() {
 	k.signal()
 }
 
+// notePass notes that the loop has done with the store for now.
+func (k *keeper) notePass() {
+	k.state.Lock()
+	defer k.state.Unlock()
+	k.state.asked = time.Time{}
+	k.state.passes++
+}
+
 // noteAsked notes when the loop turned to the store; zero: it is done.
 func (k *keeper) noteAsked(at time.Time) {
 	k.state.Lock()
@@ -256,7 +274,7 @@ func (k *keeper) noteAsked(at time.Time) {
 // pass takes queued runs, then claims due jobs, until nothing is left to take.
 // It returns the instant of the next one, zero if there is none.
 func (k *keeper) pass(ctx context.Context, start func(claim)) (time.Time, error) {
-	defer k.noteAsked(time.Time{})
+	defer k.notePass()
 	for ctx.Err() == nil && !k.standby.Load() {
 		k.noteAsked(time.Now())
 		if !k.awaitStore(ctx) {
@@ -332,8 +350,11 @@ func (k *keeper) takeQueued(ctx context.Context, start func(claim)) (waits time.
 func (k *keeper) fill(ctx context.Context, can Can, name string, executor Executor, start func(claim)) (again bool, next time.Time, err error) {
 	places := executor.Reserve(claimBatch)
 	if places == 0 {
-		k.noteBacklog()
-		return false, time.Time{}, nil
+		k.noteStarved()
+		// One that was freed before the note has woken nobody.
+		if places = executor.Reserve(claimBatch); places == 0 {
+			return false, time.Time{}, nil
+		}
 	}
 	now := time.Now()
 	taken, next, err := k.store.TakeQueued(ctx, can, name, now, places, func(job Job, run Run) Run {
@@ -342,6 +363,7 @@ func (k *keeper) fill(ctx context.Context, can Can, name string, executor Execut
 	if err != nil {
 		k.release(executor, places)
 		k.noteBacklog()
+		k.doubt()
 		return false, time.Time{}, err
 	}
 	if len(taken) > 0 {
@@ -359,11 +381,19 @@ func (k *keeper) fill(ctx context.Context, can Can, name string, executor Execut
 		}
 	}
 	k.release(executor, places-n)
-	return n < len(taken), next, nil
+	return n < len(taken) || n == places, next, nil
 }
 
-// release returns places, and lets the stores look again whose runs wait for
-// one.
+// noteStarved notes that queued rows may be waiting for a place.
+func (k *keeper) noteStarved() {
+	k.state.Lock()
+	defer k.state.Unlock()
+	k.state.backlog, k.state.starved = true, true
+}
+
+// release returns places, and lets the stores look again whose runs found too
+// few. Stores that are only busy are left alone, or two of them would wake each
+// other for ever.
 func (k *keeper) release(executor Executor, places int) {
 	if places == 0 {
 		return
@@ -374,7 +404,8 @@ func (k *keeper) release(executor Executor, places int) {
 			continue
 		}
 		other.state.Lock()
-		waits := other.state.backlog && other.state.cancel != nil
+		waits := other.state.starved && other.state.cancel != nil
+		other.state.starved = false
 		other.state.Unlock()
 		if waits {
 			other.signal()
@@ -446,6 +477,7 @@ func (k *keeper) claim(ctx context.Context, can Can, executors map[string]Execut
 		return d
 	})
 	if err != nil {
+		k.doubt()
 		for name, n := range places {
 			k.release(executors[name], n)
 		}

@@ -143,7 +143,7 @@ func (m *MemoryStore) drop(job *memoryJob) {
 	if job.heap == nil {
 		return
 	}
-	job.heap.leastFirst.drop(job)
+	job.heap.drop(job)
 	if job.heap.Len() == 0 {
 		delete(m.due, job.heap.dueKey)
 	}

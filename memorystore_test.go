@@ -20,14 +20,14 @@ import (
 // seconds.
 func second(n int) time.Time { return time.Date(2026, 11, 6, 8, 30, n, 0, time.UTC) }
 
-func memoryAdd(t testing.TB, m *MemoryStore, jobs ...Job) {
+func memoryAdd(t *testing.T, m *MemoryStore, jobs ...Job) {
 	t.Helper()
 	if err := m.AddJobs(t.Context(), func() ([]Job, error) { return jobs, nil }); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func memoryInsert(t testing.TB, m *MemoryStore, jobID string, runs ...Run) {
+func memoryInsert(t *testing.T, m *MemoryStore, jobID string, runs ...Run) {
 	t.Helper()
 	if _, err := m.UpdateJob(t.Context(), jobID, func(job Job, _ Active) (Job, []Run, error) { return job, runs, nil }); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestMemoryStoreKeepsWhatOnlyThisProcessHas(t *testing.T) {
 	check("UpdateJob", job, err)
 	page, err := m.Jobs(t.Context(), JobQuery{})
 	check("Jobs", page.Jobs[0], err)
-	claimed, err := m.Claim(t.Context(), Can{[]string{funcTaskName}, []string{DefaultExecutor}}, second(1), 1, func(job Job, _ Active) Decision {
+	claimed, err := m.Claim(t.Context(), Can{[]string{funcTaskName}, []string{DefaultExecutor}}, second(1), 1, func(Job, Active) Decision {
 		return Decision{Runs: []Run{{ID: "r", JobID: "a", FireTime: second(1), State: RunQueued, Executor: DefaultExecutor}}}
 	})
 	check("Claim", claimed[0].Job, err)

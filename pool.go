@@ -40,8 +40,9 @@ func (p *Pool) Release(n int) {
 }
 
 // Execute implements Executor.
-func (p *Pool) Execute(work func()) {
+func (p *Pool) Execute(work, freed func()) {
 	go func() {
+		defer freed()
 		defer p.Release(1)
 		work()
 	}()

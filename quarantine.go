@@ -135,11 +135,11 @@ func (k *keeper) release1(ctx context.Context, id string, may func(*Job) bool) (
 		}
 		return job, nil, nil
 	})
+	job.Store = k.name
 	if err != nil || !released {
 		release()
 		return job, err
 	}
-	job.Store = k.name
 	release(Event{Type: EventJobReleased, Store: k.name, Job: &job})
 	k.queued()
 	return job, nil

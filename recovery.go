@@ -17,6 +17,9 @@ func (k *keeper) keepLease(ctx context.Context) {
 	defer tick.Stop()
 	renewed := time.Now()
 	var trusted time.Time // from when on a lease that has ended says that its node is dead
+	var judges sync.WaitGroup
+	defer judges.Wait()
+	judging := make(chan struct{}, 1) // holds one while the runs of dead nodes are seen to
 	for {
 		now := time.Now()
 		err := k.store.Heartbeat(ctx, k.opts.Node, now.Add(k.opts.Lease))
@@ -37,9 +40,14 @@ func (k *keeper) keepLease(ctx context.Context) {
 			poke(k.recorder.again)
 		}
 		if err == nil && !now.Before(trusted) {
-			var orphans []Claimed
-			if orphans, err = k.store.Orphans(ctx, "", now, claimBatch); err == nil {
-				err = k.recover(ctx, orphans, "")
+			// Beside the next sign of life: it may take long.
+			select {
+			case judging <- struct{}{}:
+				judges.Go(func() {
+					defer func() { <-judging }()
+					k.recoverOthers(ctx, now)
+				})
+			default:
 			}
 		}
 		if ctx.Err() != nil {
@@ -52,6 +60,17 @@ func (k *keeper) keepLease(ctx context.Context) {
 		case <-tick.C:
 		case <-k.renew:
 		}
+	}
+}
+
+// recoverOthers sees to the runs of nodes whose lease has ended.
+func (k *keeper) recoverOthers(ctx context.Context, now time.Time) {
+	orphans, err := k.store.Orphans(ctx, "", now, claimBatch)
+	if err == nil {
+		err = k.recover(ctx, orphans, "")
+	}
+	if err != nil && ctx.Err() == nil {
+		k.log.LogAttrs(ctx, slog.LevelError, "cannot recover the runs of other nodes", slog.String("store", k.name), slog.Any("error", err))
 	}
 }
 
@@ -98,8 +117,9 @@ func (k *keeper) watchHeld(ctx context.Context) {
 		}
 		k.state.Lock()
 		mine := maps.Clone(k.state.running)
+		doubt := time.Now().Before(k.state.doubtUntil)
 		k.state.Unlock()
-		if len(mine) == 0 {
+		if len(mine) == 0 && !doubt {
 			continue
 		}
 		// What was claimed after this look is not in mine, and so not missed.
@@ -123,6 +143,10 @@ func (k *keeper) watchHeld(ctx context.Context) {
 			}
 		}
 		k.state.Unlock()
+		if err := k.putBack(ctx, k.findStrays(held, mine)); err != nil && ctx.Err() == nil {
+			k.doubt()
+			k.log.LogAttrs(ctx, slog.LevelError, "cannot put back runs that have not begun", slog.String("store", k.name), slog.Any("error", err))
+		}
 	}
 }
 
@@ -250,7 +274,7 @@ func (k *keeper) recoverTask(ctx context.Context, job Job, run Run) (note string
 		}
 	}()
 	var notes strings.Builder
-	for name, task := range k.opts.Tasks {
+	for name, task := range k.equipment.Load().tasks {
 		recoverer, ok := task.(Recoverer)
 		// A job that was removed while it ran no longer says what its task was.
 		if !ok || job.Task != "" && job.Task != name {

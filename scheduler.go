@@ -126,7 +126,8 @@ type session struct {
 	end     context.CancelFunc
 	hurry   chan struct{} // closed when runs are not to be waited for any longer
 	rush    sync.Once
-	patient bool // Shutdown says how long to wait, not Options.StopGrace
+	patient bool        // Shutdown says how long to wait, not Options.StopGrace
+	cut     atomic.Bool // runs had to be cancelled
 	keepers sync.WaitGroup
 	done    chan struct{}
 }
@@ -305,7 +306,10 @@ func (s *Scheduler) Shutdown(ctx context.Context) error {
 	}
 	n.rush.Do(func() { close(n.hurry) })
 	<-n.done
-	return ctx.Err()
+	if n.cut.Load() {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // Standby has the scheduler fire nothing while it is on: due jobs wait in

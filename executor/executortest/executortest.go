@@ -30,6 +30,9 @@ type Options struct {
 	Waits bool
 }
 
+// start executes work.
+func start(executor jobcenter.Executor, work func()) { executor.Execute(work, func() {}) }
+
 // Run runs the suite for places and work. open returns a new executor, whose
 // places are free; it has at least one, and a limit.
 func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options) {
@@ -108,13 +111,24 @@ func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options)
 		close(together)
 		becomesFree(t, executor, size)
 	})
+	t.Run("freed is called when the place is free", func(t *testing.T) {
+		t.Parallel()
+		executor := open(t)
+		size := executor.Reserve(math.MaxInt)
+		free := make(chan int, 1)
+		go executor.Execute(func() {}, func() { free <- executor.Reserve(math.MaxInt) })
+		if got := <-free; got != 1 {
+			t.Errorf("%d places are free when freed is called, want the one", got)
+		}
+		executor.Release(size)
+	})
 	t.Run("execute does not wait", func(t *testing.T) {
 		t.Parallel()
 		executor := open(t)
 		executor.Reserve(1)
 		returned, ended := make(chan struct{}), make(chan struct{})
 		if opts.Waits {
-			executor.Execute(func() { close(ended) })
+			start(executor, func() { close(ended) })
 			select {
 			case <-ended:
 			default:
@@ -123,7 +137,7 @@ func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options)
 			return
 		}
 		go func() {
-			executor.Execute(func() {
+			start(executor, func() {
 				<-returned
 				close(ended)
 			})
@@ -136,7 +150,7 @@ func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options)
 		executor := open(t)
 		size := executor.Reserve(math.MaxInt)
 		executor.Release(size - 1)
-		go executor.Execute(func() { runtime.Goexit() }) // as t.FailNow does
+		go start(executor, func() { runtime.Goexit() }) // as t.FailNow does
 		becomesFree(t, executor, size)
 	})
 	t.Run("never more than places", func(t *testing.T) {
@@ -153,7 +167,7 @@ func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options)
 					got := executor.Reserve(left)
 					use := (got + 1) / 2 // and the others are returned
 					for range use {
-						executor.Execute(func() {
+						start(executor, func() {
 							now := at.Add(1)
 							if now > int64(size) {
 								t.Errorf("%d works go on at once in %d places", now, size)
@@ -180,10 +194,10 @@ func Run(t *testing.T, open func(t *testing.T) jobcenter.Executor, opts Options)
 // execute executes work that waits for the test to go on.
 func execute(executor jobcenter.Executor, opts Options, work func()) {
 	if opts.Waits {
-		go executor.Execute(work)
+		go start(executor, work)
 		return
 	}
-	executor.Execute(work)
+	start(executor, work)
 }
 
 // patience is how long the suites wait for what must happen soon.

@@ -123,7 +123,7 @@ func (a *attempt) start(ctx context.Context, t *testing.T, runner jobcenter.Runn
 	t.Helper()
 	reserve(t, runner)
 	err := make(chan error, 1)
-	runner.Execute(func() { err <- runner.RunTask(ctx, Tasks()[a.run.Job.Task], a.run) })
+	runner.Execute(func() { err <- runner.RunTask(ctx, Tasks()[a.run.Job.Task], a.run) }, func() {})
 	return err
 }
 

@@ -135,6 +135,23 @@ func TestLoopThatIsLate(t *testing.T) {
 	})
 }
 
+// Nor does one that comes to it at that very moment.
+func TestLoopThatIsJustTooLate(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	executor := newExecutor(t, func(f func()) {
+		cancel(jobcenter.ErrStopped)
+		f()
+	}, 0)
+	task := jobcenter.TaskFunc(func(context.Context, *jobcenter.RunContext) error {
+		t.Error("the task has been run")
+		return nil
+	})
+	if err := executor.RunTask(ctx, task, newRun()); !errors.Is(err, jobcenter.ErrStopped) {
+		t.Errorf("error = %v, want %v", err, jobcenter.ErrStopped)
+	}
+}
+
 // The task that the loop is carrying out is waited for.
 func TestNotBeforeTheTaskHasReturned(t *testing.T) {
 	t.Parallel()

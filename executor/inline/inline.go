@@ -44,7 +44,8 @@ func (e *Executor) Release(n int) {
 
 // Execute calls work and returns when it has. A panic of work goes on to the
 // caller; the place is free then as well.
-func (e *Executor) Execute(work func()) {
+func (e *Executor) Execute(work, freed func()) {
+	defer freed()
 	defer e.Release(1)
 	work()
 }

@@ -17,7 +17,8 @@
 // The program is started once more for each run, and [Main] is where that
 // child finds out what it is. What main does before it is done by every child;
 // what a task needs it should open when it runs. Tests whose code uses a pool
-// call Main at the start of TestMain.
+// call Main at the start of TestMain; under the race detector, a process takes
+// a second to exit unless Options.Env has GORACE=atexit_sleep_ms=0.
 //
 // # What a child gets
 //
@@ -50,7 +51,8 @@
 // Whatever else is in the process group when the child has exited is killed as
 // well: what is to outlive the run needs a session of its own. A SIGTERM that
 // somebody else sends to the child ends the task's context with a
-// *jobcenter.SignalError.
+// *jobcenter.SignalError. So a service manager should send it to the program
+// alone, which gives its runs time (systemd: KillMode=mixed).
 //
 // When the program dies, however it does, its children notice at once and kill
 // their process groups, themselves included.

@@ -492,7 +492,7 @@ func BenchmarkEmptyTask(b *testing.B) {
 			ended := make(chan error)
 			pool.Execute(func() {
 				ended <- pool.RunTask(b.Context(), nil, &jobcenter.RunContext{Job: jobcenter.Job{Task: "nothing"}})
-			})
+			}, func() {})
 			if err := <-ended; err != nil {
 				b.Fatal(err)
 			}

@@ -1,0 +1,59 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/jobstore/sqlstore"
+)
+
+// storeKind is a store that is tortured.
+type storeKind struct {
+	name string
+	// open opens the store that a URL names.
+	open func(ctx context.Context, url string) (jobcenter.JobStore, error)
+	// newServer prepares a server whose data are in a folder. Nil for a store
+	// that is a file.
+	newServer func(t *testing.T, folder string) *server
+}
+
+// kindsOfStores are all of them.
+func kindsOfStores() []storeKind {
+	return []storeKind{
+		{name: "sqlite", open: openSQL},
+	}
+}
+
+func kindOfStore(name string) (storeKind, error) {
+	var names []string
+	for _, k := range kindsOfStores() {
+		if k.name == name {
+			return k, nil
+		}
+		names = append(names, k.name)
+	}
+	return storeKind{}, fmt.Errorf("store %q, allowed: %s", name, strings.Join(names, ", "))
+}
+
+func openSQL(ctx context.Context, url string) (jobcenter.JobStore, error) {
+	return sqlstore.Open(ctx, url, sqlstore.Options{})
+}
+
+func sqliteURL(folder string) string {
+	return "sqlite:" + filepath.Join(folder, "jobs.db")
+}
+
+// throughProxy is a server's URL by another address.
+func throughProxy(server, address string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		panic(err)
+	}
+	u.Host = address
+	return u.String()
+}
