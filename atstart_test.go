@@ -3,6 +3,7 @@ package jobcenter_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,12 +24,11 @@ func reboot(t *testing.T) trigger.Trigger {
 // failingJobs is a store whose lists fail a few times.
 type failingJobs struct {
 	jobcenter.JobStore
-	left int
+	left atomic.Int32
 }
 
 func (f *failingJobs) Jobs(ctx context.Context, q jobcenter.JobQuery) (jobcenter.JobPage, error) {
-	if f.left > 0 {
-		f.left--
+	if f.left.Add(-1) >= 0 {
 		return jobcenter.JobPage{}, errors.New("the disk is full")
 	}
 	return f.JobStore.Jobs(ctx, q)
@@ -37,7 +37,8 @@ func (f *failingJobs) Jobs(ctx context.Context, q jobcenter.JobQuery) (jobcenter
 func TestRunsAtEachStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &failingJobs{jobcenter.NewMemoryStore(0), 3}
+		store := &failingJobs{JobStore: jobcenter.NewMemoryStore(0)}
+		store.left.Store(3)
 		opts := jobcenter.Options{Store: store}
 		b := start(t, opts, nothing)
 		synctest.Wait()
@@ -53,7 +54,7 @@ func TestRunsAtEachStart(t *testing.T) {
 		}
 		b.stop()
 		for n := 1; n <= 2; n++ {
-			store.left = 3
+			store.left.Store(3)
 			time.Sleep(time.Minute)
 			began := time.Now()
 			b = start(t, opts, nothing)

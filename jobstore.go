@@ -27,6 +27,10 @@ var (
 // is to be written: they are pure, quick, may be called again when a
 // transaction is tried again, and must not call the store.
 //
+// A stored job whose trigger cannot be decoded is returned like any other, but
+// without a Trigger and with Quarantine set; its JSON form still has the
+// trigger as it is stored (Job.UnmarshalJSON makes such a job).
+//
 // Texts are told apart byte by byte: ids, names of tasks, executors and nodes,
 // tags, limit keys and series. Job.Store is not kept: it is the scheduler's
 // name for the store.
@@ -81,8 +85,8 @@ type JobStore interface {
 	// than now - Limit.Per, whatever became of them. The key is that of the
 	// runs, of whatever job; the numbers are those of the job as it is now.
 	// What was taken just before counts, and may count as running even if
-	// start has ended it. A queued run whose job is gone is ended as skipped with
-	// ReasonRemoved, not passed to start, and takes no place.
+	// start has ended it. A queued run whose job is gone is ended as skipped
+	// with ReasonRemoved, not passed to start, and takes no place.
 	//
 	// Returned, in that order, are the runs that start was asked about, as
 	// they are now; next is the earliest NotBefore after now among all runs

@@ -47,6 +47,7 @@ type keeper struct {
 		counted  map[string]queueCount // by executor
 		passes   int64                 // of the loop
 		strays   map[string]stray
+		dead     map[string]bool // runs of the process before this one that are being recovered
 		// doubtUntil is until when the store may hold runs for this node that it was not told of.
 		doubtUntil time.Time
 		valid      map[string]int64 // the version of each job whose arguments were found good

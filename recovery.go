@@ -184,18 +184,36 @@ func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.Wait
 			wait.sleep(ctx, nil)
 			continue
 		}
+		k.noteDead(orphans, true)
 		recovered := make(chan struct{})
 		recovering.Add(1)
 		services.Go(func() {
 			defer recovering.Done()
 			defer close(recovered)
 			k.recoverUntilDone(ctx, orphans)
+			k.noteDead(orphans, false)
 		})
 		if len(orphans) < maxOrphans {
 			waitFor(recovered, recoveryHead)
 			return
 		}
 		<-recovered
+	}
+}
+
+// noteDead notes which runs are being recovered, or no longer are.
+func (k *keeper) noteDead(orphans []Claimed, dead bool) {
+	k.state.Lock()
+	defer k.state.Unlock()
+	if k.state.dead == nil {
+		k.state.dead = map[string]bool{}
+	}
+	for _, orphan := range orphans {
+		if id := orphan.Runs[0].ID; dead {
+			k.state.dead[id] = true
+		} else {
+			delete(k.state.dead, id)
+		}
 	}
 }
 

@@ -2,6 +2,9 @@ package jobcenter_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -111,4 +114,217 @@ func TestTakesNothingWithoutALease(t *testing.T) {
 			t.Errorf("health = %v, with a lease again", err)
 		}
 	})
+}
+
+// dies starts a run of a job on a node of which nothing is heard afterwards,
+// and returns what brings it back to life.
+func dies(t *testing.T, memory jobcenter.JobStore, node, jobID string, work jobcenter.TaskFunc) (b *bench, revive func()) {
+	t.Helper()
+	store := newTroubled(memory)
+	b = start(t, jobcenter.Options{Store: store, Node: node, StopGrace: -1}, work)
+	b.run(jobID)
+	b.wait(time.Second)
+	store.set(true, everyMethod()...)
+	revive = func() { store.set(false, everyMethod()...) }
+	t.Cleanup(revive)
+	return b, revive
+}
+
+// A run whose node died is tried again if its job asks for that, at once, on
+// whichever node, and its task is told.
+func TestRequestsRecovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := jobcenter.NewMemoryStore(0)
+		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, func(_ context.Context, run *jobcenter.RunContext) error {
+			if !run.Recovering() || run.Attempt() != 2 || run.Run.Reason != jobcenter.ReasonNodeDied {
+				t.Errorf("the task was told %+v", run.Run)
+			}
+			fmt.Fprint(run.Stdout, "again")
+			return nil
+		})
+		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
+		dead, _ := dies(t, memory, "dead", "j", func(ctx context.Context, run *jobcenter.RunContext) error {
+			fmt.Fprint(run.Stdout, "once, ")
+			return untilDone(ctx, run)
+		})
+		told := b.listen(jobcenter.EventFilter{JobID: "j"})
+		b.begin()
+		b.wait(time.Minute)
+		run := b.only("j")
+		if run.State != jobcenter.RunSucceeded || run.Attempt != 2 || run.Node != "other" || run.Reason != "" || run.OutputSize != 11 {
+			t.Errorf("run = %+v", run)
+		}
+		if got := b.output(run.ID); got != "[stdout]once, [stdout]again" {
+			t.Errorf("output = %q", got)
+		}
+		told.wantTypes(t, jobcenter.EventRunRetry, jobcenter.EventRunStarted, jobcenter.EventRunEnded)
+		_ = dead
+	})
+}
+
+// The bound of a run that kills each process is the greater of MaxRecoveries
+// and the attempts of the job.
+func TestRecoveriesAreBounded(t *testing.T) {
+	t.Parallel()
+	for attempts, want := range map[int]int{0: jobcenter.MaxRecoveries, 2: jobcenter.MaxRecoveries, 5: 5} {
+		t.Run(fmt.Sprint(attempts, " attempts"), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				memory := jobcenter.NewMemoryStore(0)
+				b := newBench(t, jobcenter.Options{Store: memory}, nothing)
+				b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true, Retry: jobcenter.Retry{Attempts: attempts}})
+				b.run("j")
+				for i := range 8 {
+					store := newTroubled(memory)
+					victim := start(t, jobcenter.Options{Store: store, Node: fmt.Sprint("node", i), StopGrace: -1}, untilDone)
+					victim.wait(time.Minute)
+					store.set(true, everyMethod()...)
+					t.Cleanup(func() { store.set(false, everyMethod()...) })
+					victim.wait(time.Minute)
+				}
+				if run := b.only("j"); run.State != jobcenter.RunLost || run.Attempt != want || !strings.Contains(run.Message, fmt.Sprintf("attempt %d of %d", want, want)) {
+					t.Errorf("run = %+v, want lost after %d attempts", run, want)
+				}
+			})
+		})
+	}
+}
+
+// A node that was only thought dead loses its run: the task is told by
+// ErrLostRun, and nothing it says afterwards changes the run.
+func TestStaleHolderLoses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := jobcenter.NewMemoryStore(0)
+		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, func(ctx context.Context, run *jobcenter.RunContext) error {
+			fmt.Fprint(run.Stdout, "the new holder")
+			return lasting(5*time.Minute)(ctx, run)
+		})
+		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
+		var cause error
+		var ended time.Time
+		_, revive := dies(t, memory, "stale", "j", func(ctx context.Context, run *jobcenter.RunContext) error {
+			<-ctx.Done()
+			cause, ended = context.Cause(ctx), time.Now()
+			fmt.Fprint(run.Stdout, "the old holder")
+			if err := run.Carry("old"); err != nil {
+				return err
+			}
+			return run.SetResult("old")
+		})
+		b.begin()
+		b.wait(time.Minute)
+		revive()
+		back := time.Now()
+		b.wait(10 * time.Second)
+		if !errors.Is(cause, jobcenter.ErrLostRun) || ended.Sub(back) > 2*time.Second {
+			t.Errorf("the old holder was told %v, %s after it came back", cause, ended.Sub(back))
+		}
+		if run := b.only("j"); run.State != jobcenter.RunRunning || run.Attempt != 2 || run.Node != "other" {
+			t.Errorf("while the new holder works: %+v", run)
+		}
+		b.wait(5 * time.Minute)
+		run := b.only("j")
+		if run.State != jobcenter.RunSucceeded || run.Attempt != 2 || run.Node != "other" || run.Result != nil || b.output(run.ID) != "[stdout]the new holder" {
+			t.Errorf("run = %+v, output %q", run, b.output(run.ID))
+		}
+		if job := b.job("j"); job.Carried != nil || job.LastResult != nil {
+			t.Errorf("the old holder left %s, %s", job.Carried, job.LastResult)
+		}
+	})
+}
+
+// What somebody wanted stopped is not tried again when its node dies.
+func TestStoppedRunIsNotRecovered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := jobcenter.NewMemoryStore(0)
+		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, nothing)
+		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
+		dies(t, memory, "dead", "j", untilDone)
+		if err := b.StopRun(t.Context(), b.only("j").ID, "li"); err != nil {
+			t.Fatal(err)
+		}
+		b.begin()
+		b.wait(time.Minute)
+		b.wantRows("j", "lost/node_died 0s")
+	})
+}
+
+// A job that was removed while its node died leaves a lost run.
+func TestLostRunOfARemovedJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := jobcenter.NewMemoryStore(0)
+		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, nothing)
+		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
+		dies(t, memory, "dead", "j", untilDone)
+		if err := b.Remove(t.Context(), "j"); err != nil {
+			t.Fatal(err)
+		}
+		told := b.listen(jobcenter.EventFilter{Types: []jobcenter.EventType{jobcenter.EventRunEnded}})
+		b.begin()
+		b.wait(time.Minute)
+		b.wantRows("j", "lost/node_died 0s")
+		if events := told.all(); len(events) != 1 || events[0].Job.ID != "j" || events[0].Run.State != jobcenter.RunLost {
+			t.Errorf("told of %+v", events)
+		}
+	})
+}
+
+// leaver is a task that leaves something behind when its process dies.
+type leaver struct {
+	jobcenter.TaskFunc
+	recover func(run jobcenter.Run) (string, error)
+}
+
+func (l leaver) Recover(_ context.Context, run jobcenter.Run) (string, error) { return l.recover(run) }
+
+// At the start of the same node its tasks clean up, also those that were added
+// after New, and what they say is part of the message.
+func TestRecoverersAreAsked(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		recover func(run jobcenter.Run) (string, error)
+		want    string
+	}{
+		"a note":  {func(jobcenter.Run) (string, error) { return "ended process 7", nil }, "the scheduler's process died during the run; ended process 7"},
+		"nothing": {func(jobcenter.Run) (string, error) { return "", nil }, "the scheduler's process died during the run"},
+		"error":   {func(jobcenter.Run) (string, error) { return "", errUnlucky }, "the scheduler's process died during the run; recovery failed: no luck"},
+		"panic":   {func(jobcenter.Run) (string, error) { panic("ouch") }, "the scheduler's process died during the run; recovery panicked: ouch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				memory := jobcenter.NewMemoryStore(0)
+				setup := newBench(t, jobcenter.Options{Store: memory, Tasks: map[string]jobcenter.Task{"leaves": jobcenter.TaskFunc(nothing)}}, nothing)
+				setup.addAs("leaves", jobcenter.Job{ID: "j", Trigger: never(t)})
+				at := time.Now()
+				if _, err := memory.UpdateJob(t.Context(), "j", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
+					return job, []jobcenter.Run{{
+						ID: "r", JobID: "j", FireTime: at, LastFireTime: at, FireCount: 1, Executor: jobcenter.DefaultExecutor,
+						State: jobcenter.RunRunning, Attempt: 1, Node: "me", StartedAt: at,
+					}}, nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				b := newBench(t, jobcenter.Options{Store: memory, Node: "me"}, nothing)
+				asked := 0
+				if err := b.AddTask("leaves", leaver{nothing, func(run jobcenter.Run) (string, error) {
+					if asked++; run.ID != "r" || run.JobID != "j" {
+						t.Errorf("asked about %+v", run)
+					}
+					return test.recover(run)
+				}}); err != nil {
+					t.Fatal(err)
+				}
+				b.begin()
+				b.wait(time.Second)
+				if run := b.only("j"); run.State != jobcenter.RunLost || run.Message != test.want || asked != 1 {
+					t.Errorf("run = %s: %q, asked %d times; want %q", row(&run), run.Message, asked, test.want)
+				}
+			})
+		})
+	}
 }

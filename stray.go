@@ -32,7 +32,7 @@ func (k *keeper) findStrays(held []Hold, mine map[string]*execution) []Hold {
 	k.state.strays = nil
 	var found []Hold
 	for _, h := range held {
-		if mine[h.RunID] != nil || k.state.running[h.RunID] != nil {
+		if mine[h.RunID] != nil || k.state.running[h.RunID] != nil || k.state.dead[h.RunID] {
 			continue
 		}
 		if k.state.strays == nil {

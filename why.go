@@ -60,7 +60,7 @@ func (s *Scheduler) Why(ctx context.Context, jobID string, at time.Time, lang tr
 			return Explanation{}, err
 		}
 		switch {
-		case run != nil:
+		case run != nil && !(err == nil && between(&job, run, at)):
 			return explainRun(at, run, lang), nil
 		case err == nil:
 			return k.explainJob(&job, at, time.Now(), lang), nil
@@ -89,6 +89,18 @@ func (k *keeper) rowAt(ctx context.Context, jobID string, at time.Time) (*Run, e
 		}
 	}
 	return nil, nil //nolint:nilnil // no row, and no error
+}
+
+// between reports whether an instant that the span of a row covers lies between
+// its fire times, as far as the job's trigger is still the one that gave them.
+func between(job *Job, run *Run, at time.Time) bool {
+	if run.FireCount == 1 || at.Equal(run.FireTime) || job.Trigger == nil {
+		return false
+	}
+	t := job.trigger()
+	first, _ := t.Next(run.FireTime.Add(-time.Microsecond))
+	fire, _ := t.Next(at.Add(-time.Microsecond))
+	return microseconds(first).Equal(run.FireTime) && !microseconds(fire).Equal(at)
 }
 
 // explainRun explains an instant that the ledger has a row for.
