@@ -92,7 +92,7 @@ func (k *keeper) health(now time.Time) (h StoreHealth, since time.Time) {
 		slow = fmt.Errorf("jobcenter: the store has not answered for %s", waited.Round(time.Second))
 	}
 	return StoreHealth{
-		Problem:  errors.Join(k.state.loopErr, k.state.storeErr, k.state.leaseErr, slow),
+		Problem:  errors.Join(k.state.loopErr, k.state.storeErr, k.state.leaseErr, k.state.deadErr, slow),
 		LastPass: k.state.passed, Runs: len(k.state.running),
 	}, k.state.began
 }

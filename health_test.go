@@ -79,7 +79,7 @@ func TestHealthOfLateness(t *testing.T) {
 // once when it begins and once when it ends.
 func TestHealthOfStores(t *testing.T) {
 	t.Parallel()
-	for _, method := range []string{"NextDue", "Claim", "Record", "Heartbeat", "Orphans"} {
+	for _, method := range []string{"NextDue", "Claim", "Record", "Heartbeat"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

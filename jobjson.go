@@ -175,7 +175,7 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 		if err := grace.UnmarshalText([]byte(form.MisfireGrace)); err != nil {
 			return invalid("misfire_grace", "%w, or %q", err, unlimited)
 		}
-		j.MisfireGrace = time.Duration(grace)
+		j.MisfireGrace = max(time.Duration(grace), NeverTooLate) // any negative one means that
 	}
 	parsed, err := parseTrigger(form.Trigger)
 	if err == nil {

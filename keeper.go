@@ -40,6 +40,7 @@ type keeper struct {
 		passed   time.Time // when the last pass ended well
 		storeErr error     // the recorder's last word
 		leaseErr error     // that of the lease
+		deadErr  error     // and of the look for dead nodes
 		leased   time.Time // until when the store has a lease of this node
 		backlog  bool      // queued rows may be waiting in the store
 		starved  bool      // an executor had no place for all of them
@@ -84,7 +85,7 @@ func (k *keeper) begin(session context.Context) context.Context {
 	k.state.cancel, k.state.stopped = cancel, make(chan struct{})
 	k.state.removed, k.state.hurry = false, make(chan struct{})
 	k.state.began, k.state.backlog = time.Now(), true
-	k.state.loopErr, k.state.storeErr, k.state.leaseErr, k.state.leased = nil, nil, nil, time.Time{}
+	k.state.loopErr, k.state.storeErr, k.state.leaseErr, k.state.deadErr, k.state.leased = nil, nil, nil, nil, time.Time{}
 	return ctx
 }
 

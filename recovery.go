@@ -69,8 +69,8 @@ func (k *keeper) recoverOthers(ctx context.Context, now time.Time) {
 	if err == nil {
 		err = k.recover(ctx, orphans, "")
 	}
-	if err != nil && ctx.Err() == nil {
-		k.log.LogAttrs(ctx, slog.LevelError, "cannot recover the runs of other nodes", slog.String("store", k.name), slog.Any("error", err))
+	if ctx.Err() == nil {
+		k.noteStore(ctx, err, &k.state.deadErr, "cannot recover the runs of other nodes")
 	}
 }
 
