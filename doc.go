@@ -4,9 +4,21 @@
 // of the clock.
 //
 // It has four parts. Triggers (package trigger) say when. A [JobStore] keeps
-// jobs and runs: [MemoryStore] here, SQL databases in jobstore/sqlstore. An
-// [Executor] carries runs out, so many at once: [Pool]. The [Scheduler] ties
-// them together.
+// jobs and runs: [MemoryStore] here, SQL databases, Redis and MongoDB in the
+// folder jobstore. An [Executor] carries runs out, so many at once: [Pool]
+// here, processes and loops of your own in the folder executor. The
+// [Scheduler] ties them together.
+//
+//	sched, err := jobcenter.New(jobcenter.Options{
+//		Store: store, // from jobstore/sqlstore, say
+//		Tasks: map[string]jobcenter.Task{"report": jobcenter.NewTask(sendReport)},
+//	})
+//	…
+//	monday, err := trigger.ParseText(`crontab "0 9 * * mon" timezone=Asia/Shanghai`, nil)
+//	…
+//	_, _, err = sched.Ensure(ctx, jobcenter.Job{ID: "report:acme", Task: "report", Args: args, Trigger: monday})
+//	…
+//	err = sched.Run(ctx) // or Start, and Shutdown later
 //
 // # Words
 //
@@ -16,7 +28,8 @@
 //     which something happened to start.
 //   - A [Run] is one row of the ledger: what became of one fire time, or of a
 //     span of neighbouring ones that did not run for the same reason.
-//   - An attempt is one try at a run.
+//   - An attempt is one try at a run. Its number is the fencing number: only
+//     the holder of the newest attempt changes the run.
 //   - A claim takes due jobs: their next fire times advance and their runs are
 //     written, in one transaction. So whatever dies when, each fire time of
 //     each job is covered by exactly one row.
@@ -28,5 +41,15 @@
 // # Times
 //
 // Instants are kept in UTC with microseconds. Time zones are the business of
-// triggers only.
+// triggers only. Nothing but the loop reads the clock, through package time,
+// so a program is tested in the fake time of testing/synctest.
+//
+// # Rules
+//
+// The fields of [Job] say what becomes of a fire time that is late
+// (MisfireGrace, Coalesce, CatchUp), that comes while the last run goes on
+// (MaxInstances, Overlap), that has to share (Executor, Priority, Limit), whose run takes
+// too long (Timeout), fails (Retry), or loses its process (RequestsRecovery).
+// docs/semantics.md says what exactly happens when; [Scheduler.Why] says it
+// for a given job and instant.
 package jobcenter

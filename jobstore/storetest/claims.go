@@ -88,7 +88,7 @@ func claimOrder(t *testing.T, store jobcenter.JobStore) {
 	}
 	for _, want := range [][]string{{"2"}, {"7", "8", "1"}, {"4", "9"}, {"5", "6", "3"}, nil} {
 		var asked []string
-		claimed := claimAs(t, store, at(20), max(len(want), 1), func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
+		claimed := claimAs(t, store, at(20), max(len(want), 1), func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 			asked = append(asked, job.ID)
 			return jobcenter.Decision{Next: at(100), Resume: true}
 		})
@@ -152,7 +152,7 @@ func claimLeavesOut(t *testing.T, store jobcenter.JobStore) {
 func claimCan(t *testing.T, store jobcenter.JobStore) {
 	var jobs []jobcenter.Job
 	for i, job := range []struct{ id, task, executor string }{
-		{"a", "t1", "e1"}, {"b", "t1", "e2"}, {"c", "t2", "e1"}, {"d", "t2", "e2"}, {"e", "", ""},
+		{"a", "t1", "e1"}, {"b", "t1", "e2"}, {"c", "t2", "e1"}, {"d", "t2", "e2"}, {"e", "", ""}, {"f", task, pool},
 	} {
 		due := newJob(t, job.id, at(i))
 		due.Task, due.Executor = job.task, job.executor
@@ -170,6 +170,9 @@ func claimCan(t *testing.T, store jobcenter.JobStore) {
 		{[]string{"e1"}, []string{"t1"}, nil, time.Time{}},
 		{[]string{"T1", "t", "t11", "%", "_1"}, []string{"e1", "e2"}, nil, time.Time{}},
 		{[]string{"t1", "t2"}, []string{"E1", "e", "%", "__"}, nil, time.Time{}},
+		{[]string{task}, []string{"e1", slow}, nil, time.Time{}},
+		{[]string{"t1"}, []string{pool}, nil, time.Time{}},
+		{[]string{task}, []string{pool}, []string{"f"}, at(5)},
 		{[]string{"t2"}, []string{"e2"}, []string{"d"}, at(3)},
 		{[]string{"t2", "x"}, []string{"e2", "y", "e1"}, []string{"c", "d"}, at(2)},
 		{[]string{"t1", "t1", "t2"}, []string{"e2", "e2"}, []string{"b", "d"}, at(1)},
@@ -198,7 +201,7 @@ func claimPausedUntil(t *testing.T, store jobcenter.JobStore) {
 	past.Paused, past.PausedUntil = true, at(10) // before its next fire time
 	running.PausedUntil = at(1)                  // means nothing: it is not paused
 	addJobs(t, store, soon, past, running)
-	stay := func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision { // as one that looks again at a later instant
+	stay := func(jobcenter.Job, jobcenter.Active) jobcenter.Decision { // as one that looks again at a later instant
 		return jobcenter.Decision{Next: at(50), Resume: true}
 	}
 	for _, step := range []struct {
@@ -234,6 +237,7 @@ func claimResumes(t *testing.T, store jobcenter.JobStore) {
 	job.Paused, job.PausedUntil, job.PauseReason, job.NextFireTime, job.PreviousFireTime = false, time.Time{}, "", at(61), at(1)
 	checkSame(t, "job that was resumed", job, getJob(t, store, "a"))
 	checkSame(t, "job that was not", other, getJob(t, store, "b"))
+	checkSame(t, "next due", at(5), nextDue(t, store, can()))
 	checkSame(t, "active jobs", []string{"a"}, listJobs(t, store, jobcenter.JobQuery{State: jobcenter.JobActive}))
 	checkSame(t, "claimed in its turn", []string{"b", "a"}, jobIDs(claim(t, store, at(61), 10)))
 }

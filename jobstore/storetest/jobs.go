@@ -20,7 +20,7 @@ func jobTests() tests {
 		"keeps what cannot be decoded":           jobUndecodable,
 		"does not keep the store's name":         jobStoreName,
 		"adds all or none":                       addAllOrNone,
-		"an error of make adds nothing":          addRefused,
+		"an error of create adds nothing":        addRefused,
 		"the id is taken":                        jobIDTaken,
 		"a missing job":                          jobMissing,
 		"change replaces the job":                changeReplaces,
@@ -228,7 +228,7 @@ func addAllOrNone(t *testing.T, store jobcenter.JobStore) {
 func addRefused(t *testing.T, store jobcenter.JobStore) {
 	err := store.AddJobs(t.Context(), func() ([]jobcenter.Job, error) { return []jobcenter.Job{newJob(t, "a", at(1))}, errRefused })
 	if err != errRefused { //nolint:errorlint // the promise is that it is not wrapped
-		t.Errorf("error %v, want the very error of make", err)
+		t.Errorf("error %v, want the very error of create", err)
 	}
 	checkSame(t, "jobs", []string(nil), listJobs(t, store, jobcenter.JobQuery{}))
 	addJobs(t, store, newJob(t, "a", at(1))) // the store goes on after it

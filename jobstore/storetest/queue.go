@@ -150,9 +150,11 @@ func queueNext(t *testing.T, store jobcenter.JobStore) {
 		now  int
 		next time.Time
 	}{
-		{0, at(10)}, {9, at(10)},
+		{0, at(10)},
+		{9, at(10)},
 		{10, at(20)}, // the one at hand waits for the running one, not for an instant
-		{20, at(30)}, {30, time.Time{}},
+		{20, at(30)},
+		{30, time.Time{}},
 	} {
 		taken, next := takeFor(t, store, pool, at(test.now), 10)
 		checkSame(t, "taken", []string(nil), names(taken))

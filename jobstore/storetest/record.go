@@ -355,6 +355,10 @@ func recordAgain(t *testing.T, store jobcenter.JobStore) {
 	for _, records := range []jobcenter.Records{{Output: chunks[:1]}, {Output: chunks[:1]}, {Output: chunks}, {Output: chunks, Ends: ends}, {Output: chunks, Ends: ends}} {
 		record(t, store, records)
 	}
-	checkSame(t, "output", chunks, output(t, store, run.ID))
+	got, err := store.Output(t.Context(), run.ID, 0, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSame(t, "output", chunks, got)
 	checkSame(t, "run", ends[0], getRun(t, store, run.ID))
 }

@@ -72,8 +72,7 @@ func runsFilter(t *testing.T, store jobcenter.JobStore) {
 		t.Run(name, func(t *testing.T) {
 			var want []string
 			for _, run := range all {
-				if (q.JobID == "" || run.JobID == q.JobID) && (len(q.States) == 0 || slices.Contains(q.States, run.State)) &&
-					(q.From.IsZero() || !run.FireTime.Before(q.From)) && (q.To.IsZero() || run.FireTime.Before(q.To)) {
+				if keeps(q, run) {
 					want = append(want, run.ID)
 				}
 			}
@@ -100,35 +99,55 @@ func runsFilter(t *testing.T, store jobcenter.JobStore) {
 
 func runsPages(t *testing.T, store jobcenter.JobStore) {
 	all := manyRuns(t, store)
-	q := jobcenter.RunQuery{Limit: 7}
-	seen := map[string]int{}
-	for n := 0; ; n++ {
-		page, err := store.Runs(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
+	added := 0
+	for name, q := range map[string]jobcenter.RunQuery{
+		"all":     {},
+		"job":     {JobID: "a"},
+		"states":  {States: []jobcenter.RunState{jobcenter.RunSkipped, jobcenter.RunSucceeded, jobcenter.RunRunning}},
+		"a state": {States: []jobcenter.RunState{jobcenter.RunSkipped}},
+		"both":    {JobID: "a", States: []jobcenter.RunState{jobcenter.RunSkipped}},
+		"time":    {From: at(5), To: at(25)},
+	} {
+		q.Limit = 3
+		seen := map[string]int{}
+		for pages := 0; ; pages++ {
+			page, err := store.Runs(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, run := range page.Runs {
+				seen[run.ID]++
+			}
+			if page.NextCursor == "" {
+				break
+			}
+			checkEndless(t, 50*pages)
+			q.Cursor = page.NextCursor
+			if pages > 2 {
+				continue
+			}
+			// New runs, as they come, and some between.
+			added++
+			addRuns(t, store, "a", newRun("a", at(100+added), jobcenter.RunRunning), newRun("a", at(15).Add(time.Duration(added)*time.Microsecond), jobcenter.RunSkipped),
+				newRun("a", at(6).Add(time.Duration(added)*time.Millisecond), jobcenter.RunSkipped))
 		}
-		for _, run := range page.Runs {
-			seen[run.ID]++
+		for _, run := range all {
+			if kept := keeps(q, run); kept != (seen[run.ID] == 1) {
+				t.Errorf("%s: %s is kept: %v, and was listed %d times", name, names([]jobcenter.Run{run}), kept, seen[run.ID])
+			}
 		}
-		if page.NextCursor == "" {
-			break
+		for id, times := range seen {
+			if times != 1 {
+				t.Errorf("%s: %s was listed %d times", name, id, times)
+			}
 		}
-		checkEndless(t, n)
-		q.Cursor = page.NextCursor
-		// New runs, as they come, and one between.
-		addRuns(t, store, "a", newRun("a", at(100+n), jobcenter.RunRunning), newRun("a", at(15).Add(time.Duration(n+1)), jobcenter.RunSkipped),
-			newRun("a", at(15).Add(time.Duration(n+1)*time.Millisecond), jobcenter.RunSkipped))
 	}
-	for _, run := range all {
-		if seen[run.ID] != 1 {
-			t.Errorf("%s was listed %d times", run.ID, seen[run.ID])
-		}
-	}
-	for id, times := range seen {
-		if times != 1 {
-			t.Errorf("%s was listed %d times", id, times)
-		}
-	}
+}
+
+// keeps reports whether a query keeps a run.
+func keeps(q jobcenter.RunQuery, run jobcenter.Run) bool {
+	return (q.JobID == "" || run.JobID == q.JobID) && (len(q.States) == 0 || slices.Contains(q.States, run.State)) &&
+		(q.From.IsZero() || !run.FireTime.Before(q.From)) && (q.To.IsZero() || run.FireTime.Before(q.To))
 }
 
 func runsLimits(t *testing.T, store jobcenter.JobStore) {

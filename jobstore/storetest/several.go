@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,7 +97,10 @@ func sharedClaims(t *testing.T, stores ...jobcenter.JobStore) {
 	var claimed tally
 	atOnce(t, stores, func(_ int, store jobcenter.JobStore) error {
 		for {
-			got, err := store.Claim(context.Background(), can(), at(60*(fires-1)), 7, runAndAdvance)
+			got, err := store.Claim(context.Background(), can(), at(60*(fires-1)), 7, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
+				runtime.Gosched()
+				return runAndAdvance(job, active)
+			})
 			if err != nil || len(got) == 0 {
 				return err
 			}
@@ -125,6 +129,7 @@ func sharedChanges(t *testing.T, stores ...jobcenter.JobStore) {
 		for i := range each {
 			_, err := store.UpdateJob(context.Background(), "a", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 				job.Version++
+				runtime.Gosched()
 				return job, []jobcenter.Run{newRun("a", at(caller*each+i), jobcenter.RunSkipped)}, nil
 			})
 			_, listErr := store.Jobs(context.Background(), jobcenter.JobQuery{})
@@ -167,6 +172,7 @@ func sharedCarries(t *testing.T, stores ...jobcenter.JobStore) {
 			default:
 				_, err = store.UpdateJob(context.Background(), "a", func(job jobcenter.Job, _ jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error) {
 					job.Version++
+					runtime.Gosched()
 					return job, nil, nil
 				})
 			}
@@ -182,6 +188,15 @@ func sharedCarries(t *testing.T, stores ...jobcenter.JobStore) {
 	checkSame(t, "active", jobcenter.Active{Running: each}, activeOf(t, stores[0], "a"))
 }
 
+// slowStart is startAt, and lets others in between if the store does.
+func slowStart(now time.Time) func(jobcenter.Job, jobcenter.Run) jobcenter.Run {
+	start := startAt(now)
+	return func(job jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+		runtime.Gosched()
+		return start(job, run)
+	}
+}
+
 // startsOf lets all callers take queued runs, a few at a time, until there are
 // none for them.
 func startsOf(t *testing.T, stores []jobcenter.JobStore, now time.Time) *tally {
@@ -189,7 +204,7 @@ func startsOf(t *testing.T, stores []jobcenter.JobStore, now time.Time) *tally {
 	var starts tally
 	atOnce(t, stores, func(_ int, store jobcenter.JobStore) error {
 		for {
-			got, _, err := store.TakeQueued(context.Background(), can(), pool, now, 3, startAt(now))
+			got, _, err := store.TakeQueued(context.Background(), can(), pool, now, 3, slowStart(now))
 			if err != nil || len(got) == 0 {
 				return err
 			}
@@ -223,7 +238,7 @@ func sharedLimit(t *testing.T, stores ...jobcenter.JobStore) {
 	left.Store(jobs*each - limit)
 	atOnce(t, stores, func(_ int, store jobcenter.JobStore) error {
 		for tries := 0; left.Load() > 0 && tries < 300; tries++ {
-			got, _, err := store.TakeQueued(context.Background(), can(), pool, at(102), 2, startAt(at(102)))
+			got, _, err := store.TakeQueued(context.Background(), can(), pool, at(102), 2, slowStart(at(102)))
 			if err != nil {
 				return err
 			}
@@ -266,7 +281,7 @@ func sharedRateOverTime(t *testing.T, stores ...jobcenter.JobStore) {
 	atOnce(t, stores, func(_ int, store jobcenter.JobStore) error {
 		for range 12 {
 			now := at(1000 + int(clock.Add(1)))
-			got, _, err := store.TakeQueued(context.Background(), can(), pool, now, 2, startAt(now))
+			got, _, err := store.TakeQueued(context.Background(), can(), pool, now, 2, slowStart(now))
 			if err != nil {
 				return err
 			}
@@ -453,7 +468,7 @@ func sharedRemovals(t *testing.T, stores ...jobcenter.JobStore) {
 					return err
 				}
 			case 2:
-				got, _, err := store.TakeQueued(context.Background(), can(), pool, end, 4, startAt(end))
+				got, _, err := store.TakeQueued(context.Background(), can(), pool, end, 4, slowStart(end))
 				if err != nil {
 					return err
 				}
@@ -512,7 +527,7 @@ func sharedStops(t *testing.T, stores ...jobcenter.JobStore) {
 	atOnce(t, stores, func(caller int, store jobcenter.JobStore) error {
 		for i, run := range queued {
 			if caller%2 == 0 {
-				got, _, err := store.TakeQueued(context.Background(), can(), pool, at(100), 1, startAt(at(100)))
+				got, _, err := store.TakeQueued(context.Background(), can(), pool, at(100), 1, slowStart(at(100)))
 				if err != nil {
 					return err
 				}

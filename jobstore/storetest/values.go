@@ -166,7 +166,7 @@ func valueOddTexts(t *testing.T, store jobcenter.JobStore) {
 		checkSame(t, fmt.Sprintf("job with %q", text), job, getJob(t, store, id))
 		checkSame(t, fmt.Sprintf("run with %q", text), run, getRun(t, store, run.ID))
 		checkSame(t, fmt.Sprintf("jobs of tag %q", text), []string{id}, listJobs(t, store, jobcenter.JobQuery{Tag: text}))
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			ids := listJobs(t, store, jobcenter.JobQuery{Search: word, Tag: text})
 			checkSame(t, fmt.Sprintf("search for %q", word), []string{id}, ids)
 		}
