@@ -176,7 +176,8 @@ type Records struct {
 	// Ends are applied after Drops: State, Reason, Message, StartedAt,
 	// EndedAt, ExitCode, Result, OutputSize and OutputKept are taken. A run in
 	// RunQueued does not end but goes back into the queue for its next
-	// attempt: of it, Node, NotBefore, Turn and StopBy are taken as well.
+	// attempt: of it, Node, NotBefore and Turn are taken as well. StopBy stays
+	// as it is in the store: a stop that was asked for meanwhile is not lost.
 	Ends []Run
 	// Carries are applied together with the ends, for runs that are held.
 	Carries []Carry

@@ -415,9 +415,14 @@ func (k *keeper) release(executor Executor, places int) {
 	}
 }
 
-// started turns a queued run into a running one of this node, or into a missed
-// one if it has waited too long.
+// started turns a queued run into a running one of this node, or into one that
+// has ended: because it has waited too long, or because somebody asked for it
+// to be stopped just when its last attempt failed.
 func (k *keeper) started(job *Job, run Run, now time.Time) Run {
+	if run.StopBy != "" {
+		run.State, run.Reason, run.Message, run.EndedAt = RunStopped, ReasonStop, run.StopBy, now
+		return run
+	}
 	grace := job.grace(run.FireTime)
 	from := run.FireTime
 	if run.NotBefore.After(from) {

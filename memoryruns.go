@@ -326,7 +326,7 @@ func (m *MemoryStore) end(run *memoryRun, end Run) {
 	ended.StartedAt, ended.EndedAt, ended.ExitCode, ended.Result = end.StartedAt, end.EndedAt, end.ExitCode, end.Result
 	ended.OutputSize, ended.OutputKept = end.OutputSize, end.OutputKept
 	if !end.State.Final() {
-		ended.Node, ended.NotBefore, ended.Turn, ended.StopBy = end.Node, end.NotBefore, end.Turn, end.StopBy
+		ended.Node, ended.NotBefore, ended.Turn = end.Node, end.NotBefore, end.Turn
 	}
 	m.change(run, ended)
 }

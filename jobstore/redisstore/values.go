@@ -145,7 +145,7 @@ func endFields(end *jobcenter.Run) []string {
 		"exit", exit, "result", string(end.Result), "size", strconv.FormatInt(end.OutputSize, 10), "kept", strconv.FormatInt(end.OutputKept, 10),
 	}
 	if end.State == jobcenter.RunQueued {
-		f = append(f, "node", end.Node, "nb", optional(end.NotBefore), "turn", optional(end.Turn), "stop", end.StopBy)
+		f = append(f, "node", end.Node, "nb", optional(end.NotBefore), "turn", optional(end.Turn))
 	}
 	return f
 }
