@@ -12,7 +12,8 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite", in pure Go
+	"modernc.org/sqlite" // the driver "sqlite", in pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -72,11 +73,35 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	db.Read.SetConnMaxIdleTime(sqliteReaderIdle)
 	// The writer first: it makes the file a WAL database.
 	for _, pool := range []*sql.DB{db.Write, db.Read} {
-		if err := pool.PingContext(ctx); err != nil {
+		if err := pingSQLite(ctx, pool); err != nil {
 			return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), db.Close())
 		}
 	}
 	return db, nil
+}
+
+// pingSQLite opens a first connection. While others make a new file a WAL
+// database, that can fail without a wait, so it is tried a few times.
+func pingSQLite(ctx context.Context, pool *sql.DB) (err error) {
+	for try := range 10 {
+		if err = pool.PingContext(ctx); err == nil || !isBusy(err) {
+			return err
+		}
+		pause := time.NewTimer(time.Duration(try+1) * 10 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		case <-pause.C:
+		}
+	}
+	return err
+}
+
+// isBusy reports whether another connection had locked the file.
+func isBusy(err error) bool {
+	found, ok := errors.AsType[*sqlite.Error](err)
+	return ok && found.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // sqliteDSN writes the driver's name of a file with the settings that all

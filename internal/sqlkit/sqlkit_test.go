@@ -69,9 +69,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ url, want string }{
-		"postgres":       {"postgres://u:secret@h/db", "not supported yet: postgres, allowed: sqlite:PATH"},
-		"mysql":          {"mysql://u:secret@h/db", "not supported yet: mysql, allowed: sqlite:PATH"},
-		"unknown scheme": {"redis://h", `unknown scheme "redis", allowed: sqlite:PATH`},
+		"unknown scheme": {"redis://u:secret@h", `unknown scheme "redis", allowed: sqlite:PATH, postgres://`},
 		"empty":          {"", "path is empty"},
 		"empty path":     {"sqlite:", "path is empty"},
 		"memory":         {"sqlite::memory:", "not supported"},

@@ -9,42 +9,58 @@ import (
 	"github.com/jobcenter-go/jobcenter/jobstore/sqlstore"
 )
 
-// fill adds jobs that are all due, many in a transaction's time each.
+// onEachServer runs a benchmark with each kind of database that there is.
+func onEachServer(b *testing.B, bench func(b *testing.B, on *server)) {
+	b.Helper()
+	for _, s := range servers() {
+		b.Run(s.kind, func(b *testing.B) {
+			s.start(b)
+			bench(b, s)
+		})
+	}
+}
+
+// fill adds jobs that are all due.
 func fill(b *testing.B, store *sqlstore.Store, jobs int) {
 	b.Helper()
-	for i := range jobs {
+	list := make([]jobcenter.Job, jobs)
+	for i := range list {
 		job := minutely(b, fmt.Sprintf("job%06d", i))
 		job.Name = fmt.Sprintf("Job %d of the night", i*7919%jobs)
+		job.Executor = jobcenter.DefaultExecutor
 		job.Args = []byte(fmt.Sprintf(`{"command":"/usr/local/bin/backup --target host-%d"}`, i))
 		job.Tags = []string{"nightly", fmt.Sprintf("group-%d", i%100)}
 		job.CreatedAt = base().Add(time.Duration(i*31%jobs) * time.Second)
-		if err := addJob(b.Context(), store, job); err != nil {
-			b.Fatal(err)
-		}
+		list[i] = job
+	}
+	if err := addJob(b.Context(), store, list...); err != nil {
+		b.Fatal(err)
 	}
 }
 
 func BenchmarkClaim(b *testing.B) {
-	for _, batch := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprint(batch), func(b *testing.B) {
-			store := openIn(b, b.TempDir())
-			defer closeIt(b, store)
-			fill(b, store, 1000)
-			n := 0
-			claims := 0
-			for b.Loop() {
-				claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
-					n++
-					return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
-				})
-				if err != nil || len(claimed) != batch {
-					b.Fatal(len(claimed), err)
+	onEachServer(b, func(b *testing.B, on *server) {
+		for _, batch := range []int{1, 100, 1000} {
+			b.Run(fmt.Sprint(batch), func(b *testing.B) {
+				store := on.open(b)
+				defer closeIt(b, store)
+				fill(b, store, 1000)
+				n := 0
+				claims := 0
+				for b.Loop() {
+					claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
+						n++
+						return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
+					})
+					if err != nil || len(claimed) != batch {
+						b.Fatal(len(claimed), err)
+					}
+					claims += len(claimed)
 				}
-				claims += len(claimed)
-			}
-			b.ReportMetric(float64(claims)/b.Elapsed().Seconds(), "claims/s")
-		})
-	}
+				b.ReportMetric(float64(claims)/b.Elapsed().Seconds(), "claims/s")
+			})
+		}
+	})
 }
 
 func benchRun(job jobcenter.Job, n int) jobcenter.Run {
@@ -56,50 +72,127 @@ func benchRun(job jobcenter.Job, n int) jobcenter.Run {
 
 // BenchmarkFire is all that a store does for a fire: claim and end.
 func BenchmarkFire(b *testing.B) {
-	for _, batch := range []int{100, 1000} {
-		b.Run(fmt.Sprint(batch), func(b *testing.B) {
-			store := openIn(b, b.TempDir())
-			defer closeIt(b, store)
-			fill(b, store, 1000)
-			n := 0
-			for b.Loop() {
-				claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
-					n++
-					return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
-				})
-				if err != nil {
-					b.Fatal(err)
+	onEachServer(b, func(b *testing.B, on *server) {
+		for _, batch := range []int{100, 1000} {
+			b.Run(fmt.Sprint(batch), func(b *testing.B) {
+				store := on.open(b)
+				defer closeIt(b, store)
+				fill(b, store, 1000)
+				n := 0
+				for b.Loop() {
+					claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
+						n++
+						return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+					var records jobcenter.Records
+					for _, c := range claimed {
+						end := c.Runs[0]
+						end.State, end.EndedAt = jobcenter.RunSucceeded, end.FireTime
+						records.Ends = append(records.Ends, end)
+					}
+					if err := store.Record(b.Context(), records); err != nil {
+						b.Fatal(err)
+					}
 				}
-				var records jobcenter.Records
-				for _, c := range claimed {
-					end := c.Runs[0]
-					end.State, end.EndedAt = jobcenter.RunSucceeded, end.FireTime
-					records.Ends = append(records.Ends, end)
-				}
-				if err := store.Record(b.Context(), records); err != nil {
-					b.Fatal(err)
-				}
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "fires/s")
+			})
+		}
+	})
+}
+
+// BenchmarkTakeQueued starts a run again and again while 10,000 of full jobs
+// and limits wait before it.
+func BenchmarkTakeQueued(b *testing.B) {
+	onEachServer(b, func(b *testing.B, on *server) {
+		store := on.open(b)
+		defer closeIt(b, store)
+		fillQueue(b, store)
+		b.ResetTimer()
+		for n := 0; b.Loop(); n++ {
+			taken, _, err := store.TakeQueued(b.Context(), can(), jobcenter.DefaultExecutor, base(), 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+				run.State, run.Attempt = jobcenter.RunRunning, run.Attempt+1
+				return run
+			})
+			if err != nil || len(taken) != 1 || taken[0].Job.ID != "free" {
+				b.Fatal(taken, err)
 			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "fires/s")
-		})
+			again := taken[0].Runs[0]
+			again.State = jobcenter.RunQueued
+			if err := store.Record(b.Context(), jobcenter.Records{Ends: []jobcenter.Run{again}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// fillQueue has the job "free" wait for an executor behind jobs that may not start.
+func fillQueue(tb testing.TB, store *sqlstore.Store) {
+	tb.Helper()
+	var jobs []jobcenter.Job
+	for i := range 1000 {
+		job := minutely(tb, fmt.Sprintf("job%04d", i))
+		job.Executor = jobcenter.DefaultExecutor
+		if i >= 10 { // ten jobs with many runs, and many jobs of one limit
+			job.Limit = jobcenter.Limit{Key: "server", Running: 1}
+		}
+		jobs = append(jobs, job)
+	}
+	free := minutely(tb, "free")
+	free.Executor, free.NextFireTime = jobcenter.DefaultExecutor, base().Add(time.Second)
+	if err := addJob(tb.Context(), store, append(jobs, free)...); err != nil {
+		tb.Fatal(err)
+	}
+	n := 0
+	if _, err := store.Claim(tb.Context(), can(), base().Add(time.Second), 1001, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
+		var d jobcenter.Decision
+		add := func(state jobcenter.RunState) {
+			n++
+			run := benchRun(job, n)
+			run.FireTime = base().Add(time.Duration(n) * time.Millisecond)
+			run.LastFireTime, run.State, run.LimitKey, run.Turn = run.FireTime, state, job.Limit.Key, run.FireTime
+			if state == jobcenter.RunQueued {
+				run.Attempt, run.Node, run.StartedAt = 0, "", time.Time{}
+			}
+			d.Runs = append(d.Runs, run)
+		}
+		if job.ID != "free" && job.ID <= "job0010" { // ten jobs, and one of the limit
+			add(jobcenter.RunRunning)
+		}
+		if add(jobcenter.RunQueued); job.ID != "free" && job.ID < "job0010" {
+			for range 900 {
+				add(jobcenter.RunQueued)
+			}
+		}
+		return d
+	}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 func BenchmarkAddJob(b *testing.B) {
-	store := openIn(b, b.TempDir())
-	defer closeIt(b, store)
-	n := 0
-	for b.Loop() {
-		n++
-		if err := addJob(b.Context(), store, minutely(b, fmt.Sprint("job", n))); err != nil {
-			b.Fatal(err)
+	onEachServer(b, func(b *testing.B, on *server) {
+		store := on.open(b)
+		defer closeIt(b, store)
+		n := 0
+		for b.Loop() {
+			n++
+			if err := addJob(b.Context(), store, minutely(b, fmt.Sprint("job", n))); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }
 
 func BenchmarkLists(b *testing.B) {
+	onEachServer(b, benchLists)
+}
+
+func benchLists(b *testing.B, on *server) {
 	const jobs = 100_000
-	store := openIn(b, b.TempDir())
+	store := on.open(b)
 	defer closeIt(b, store)
 	fill(b, store, jobs)
 	n := 0

@@ -2,19 +2,25 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
 )
 
 // Check reads the whole database and returns what is wrong with it: damage to
-// the file, and rows that no sound program writes. Meant for tests and repair;
-// it takes long on a large ledger.
+// the file of SQLite, and rows that no sound program writes. Meant for tests
+// and repair; it takes long on a large ledger.
 func (s *Store) Check(ctx context.Context) error {
-	return errors.Join(s.checkFile(ctx), s.checkRows(ctx))
+	if s.db.Dialect == sqlkit.SQLite {
+		return errors.Join(checkFile(ctx, s.db.Read), checkRows(ctx, s.db.Read, s.db.Dialect))
+	}
+	return s.db.Patient(func(pool *sql.DB) error { return checkRows(ctx, pool, s.db.Dialect) })
 }
 
-func (s *Store) checkFile(ctx context.Context) error {
-	rows, err := s.db.Read.QueryContext(ctx, "PRAGMA integrity_check")
+func checkFile(ctx context.Context, pool *sql.DB) error {
+	rows, err := pool.QueryContext(ctx, "PRAGMA integrity_check")
 	if err != nil {
 		return fmt.Errorf("sqlstore: check: %w", err)
 	}
@@ -32,10 +38,20 @@ func (s *Store) checkFile(ctx context.Context) error {
 	return errors.Join(append(errs, rows.Err())...)
 }
 
-func (s *Store) checkRows(ctx context.Context) error {
-	var errs []error
-	for _, rule := range []struct{ what, table, broken string }{
-		{"rows that point at no row", "pragma_foreign_key_check", "TRUE"},
+// tagsOf selects the tags in the column of a job j.
+func tagsOf(dialect sqlkit.Dialect) string {
+	switch dialect {
+	case sqlkit.Postgres:
+		return "SELECT jsonb_array_elements_text(j.tags::jsonb)"
+	case sqlkit.MySQL:
+		return "SELECT n.v FROM JSON_TABLE(j.tags, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n"
+	default:
+		return "SELECT value FROM json_each(j.tags)"
+	}
+}
+
+func checkRows(ctx context.Context, pool *sql.DB, dialect sqlkit.Dialect) error {
+	rules := []struct{ what, table, broken string }{
 		{"runs that cover no fire time", "jobcenter_run", "fire_count < 1"},
 		{"runs whose last fire time is before the first", "jobcenter_run", "last_fire_time < fire_time"},
 		{"spans of runs that were started", "jobcenter_run", "fire_count > 1 AND state NOT IN ('missed', 'skipped')"},
@@ -50,20 +66,23 @@ func (s *Store) checkRows(ctx context.Context) error {
 		},
 		{
 			"jobs that are due at an instant that is not their own", "jobcenter_job",
-			"due_at IS NOT CASE WHEN quarantine = '' AND next_fire_time IS NOT NULL THEN CASE WHEN paused = 1 THEN paused_until ELSE next_fire_time END END",
+			"coalesce(due_at, -1) <> coalesce(CASE WHEN quarantine = '' AND next_fire_time IS NOT NULL THEN CASE WHEN paused = 1 THEN paused_until ELSE next_fire_time END END, -1)",
 		},
+		{"tags that differ from those of their job", "jobcenter_job_tag t JOIN jobcenter_job j ON j.seq = t.job_seq", "t.tag NOT IN (" + tagsOf(dialect) + ")"},
 		{
-			"tags that differ from those of their job", "jobcenter_job_tag t JOIN jobcenter_job j ON j.seq = t.job_seq",
-			"t.tag NOT IN (SELECT value FROM json_each(j.tags))",
+			"chunks of output that overlap",
+			"(SELECT from_byte, lag(to_byte) OVER (PARTITION BY run_seq ORDER BY to_byte) AS earlier FROM jobcenter_output) chunk",
+			"from_byte < earlier",
 		},
-		{
-			"chunks of output that overlap", "(SELECT from_byte, lag(to_byte) OVER (PARTITION BY run_seq ORDER BY to_byte) before FROM jobcenter_output)",
-			"from_byte < before",
-		},
-	} {
+	}
+	if dialect == sqlkit.SQLite { // the others look after that themselves
+		rules = append(rules, struct{ what, table, broken string }{"rows that point at no row", "pragma_foreign_key_check", "TRUE"})
+	}
+	var errs []error
+	for _, rule := range rules {
 		var n int
 		query := "SELECT count(*) FROM " + rule.table + " WHERE " + rule.broken
-		if err := s.db.Read.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		if err := pool.QueryRowContext(ctx, query).Scan(&n); err != nil {
 			return fmt.Errorf("sqlstore: check %s: %w", rule.what, err)
 		}
 		if n > 0 {

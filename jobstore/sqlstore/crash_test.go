@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ import (
 var crashes = flag.Int("crashes", 8, "how often TestCrash kills the process that writes") //nolint:gochecknoglobals // a flag of the test
 
 const (
-	crashDir  = "JOBCENTER_TEST_CRASH_DIR" // set for the child
+	crashURL  = "JOBCENTER_TEST_CRASH_URL" // set for the child
 	crashJobs = 20
 )
 
@@ -29,32 +28,37 @@ const (
 // ends, again and again, and reads each time what it left behind.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	store := openIn(t, dir)
-	for i := range crashJobs {
-		if err := addJob(t.Context(), store, minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
-			t.Fatal(err)
+	onEach(t, func(t *testing.T, on *server) {
+		url := on.create(t)
+		store := openURL(t, url)
+		for i := range crashJobs {
+			if err := addJob(t.Context(), store, minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	closeIt(t, store)
-	told := map[string]jobcenter.RunState{} // what the child said was committed
-	for range *crashes {
-		runUntilKilled(t, dir, 1+rand.IntN(60), told)
-		store := openIn(t, dir)
-		checkCrashed(t, store, told)
 		closeIt(t, store)
-		if t.Failed() {
-			return
+		told := map[string]jobcenter.RunState{} // what the child said was committed
+		for range *crashes {
+			runUntilKilled(t, url, 1+rand.IntN(60), told)
+			if on.variable != "" { // the server may still be about what the dead one asked last
+				execOn(t, url, "SELECT seq FROM jobcenter_job FOR UPDATE", "SELECT seq FROM jobcenter_run FOR UPDATE")
+			}
+			store := openURL(t, url)
+			checkCrashed(t, store, told)
+			closeIt(t, store)
+			if t.Failed() {
+				return
+			}
 		}
-	}
+	})
 }
 
 // runUntilKilled starts the child, notes what it says, and kills it after so
 // many lines: it is at work on the next ones then.
-func runUntilKilled(t *testing.T, dir string, lines int, told map[string]jobcenter.RunState) {
+func runUntilKilled(t *testing.T, url string, lines int, told map[string]jobcenter.RunState) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), crashDir+"="+dir)
+	child.Env = append(os.Environ(), crashURL+"="+url)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -140,16 +144,16 @@ func checkCrashedRun(t *testing.T, store *sqlstore.Store, run jobcenter.Run, tol
 // TestMain makes this binary the process that TestCrash kills, where it is
 // started as such.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDir); dir != "" {
-		fmt.Fprintln(os.Stderr, writeUntilKilled(context.Background(), dir))
+	if url := os.Getenv(crashURL); url != "" {
+		fmt.Fprintln(os.Stderr, writeUntilKilled(context.Background(), url))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
 // writeUntilKilled claims, records and says what was committed, for ever.
-func writeUntilKilled(ctx context.Context, dir string) error {
-	store, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(dir, "jobs.db"), sqlstore.Options{})
+func writeUntilKilled(ctx context.Context, url string) error {
+	store, err := sqlstore.Open(ctx, url, sqlstore.Options{})
 	if err != nil {
 		return err
 	}

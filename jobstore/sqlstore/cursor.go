@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 
 	"github.com/huandu/go-sqlbuilder"
 
 	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
 )
 
 // cursor says where a page ended. It names the list, so that it is of no use
@@ -51,23 +53,38 @@ func (c *cursor) set(part int, key any, id string) {
 		c.Number = &key
 	case string:
 		c.Text = key
+	case []byte:
+		c.Text = string(key)
 	}
 }
 
 // where keeps the jobs that come after the cursor in a list that is ordered by
 // the columns, the last of which is the id.
-func (c cursor) where(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
-	sign := " > "
-	if desc {
-		sign = " < "
-	}
+func (c cursor) where(sb *sqlbuilder.SelectBuilder, dialect sqlkit.Dialect, desc bool, columns ...string) {
 	if len(columns) == 1 {
-		sb.Where(columns[0] + sign + sb.Var(c.ID))
+		sb.Where(columns[0] + sign(desc) + sb.Var(c.ID))
 		return
 	}
 	var key any = c.Text
 	if c.Number != nil {
 		key = *c.Number
 	}
-	sb.Where("(" + columns[0] + ", " + columns[1] + ")" + sign + "(" + sb.Var(key) + ", " + sb.Var(c.ID) + ")")
+	sb.Where(beyond(sb, dialect, desc, columns[0], key, columns[1], c.ID))
+}
+
+func sign(desc bool) string {
+	if desc {
+		return " < "
+	}
+	return " > "
+}
+
+// beyond is the condition that two columns come after two values.
+func beyond(sb *sqlbuilder.SelectBuilder, dialect sqlkit.Dialect, desc bool, first string, a any, second string, b any) string {
+	if dialect != sqlkit.MySQL {
+		return "(" + first + ", " + second + ")" + sign(desc) + "(" + sb.Var(a) + ", " + sb.Var(b) + ")"
+	}
+	// MySQL looks into an index for each column apart only.
+	return first + strings.TrimRight(sign(desc), " ") + "= " + sb.Var(a) +
+		" AND (" + first + sign(desc) + sb.Var(a) + " OR " + second + sign(desc) + sb.Var(b) + ")"
 }

@@ -32,29 +32,32 @@ type storedJob struct {
 	unreadable string
 }
 
-// scanJob reads the columns of a job and then those of more. A row that cannot
-// be decoded is no error: the job has no trigger then, and is quarantined.
-func (s *Store) scanJob(row scanner, more ...any) (storedJob, error) {
-	var (
-		job                                   storedJob
-		next, previous, pausedUntil, skip     sql.NullInt64
-		created, updated                      int64
-		precedence                            int
-		rules, tags, args, carried, lastValue string
-	)
-	dest := append([]any{
-		&job.seq, &job.ID, &job.Version, &next, &previous, &precedence, &job.Paused, &pausedUntil, &skip,
-		&created, &updated, &job.MisfireGrace, &job.MaxInstances, &job.Timeout, &job.Coalesce, &job.Overlap, &job.Task, &job.Executor,
-		&job.Quarantine, &job.PauseReason, &job.Name, &job.limits, &rules, &job.triggerJSON, &tags, &job.Description, &args, &carried, &lastValue,
-	}, more...)
-	if err := row.Scan(dest...); err != nil {
+// jobReader reads jobs, the columns of each and then those of more.
+func jobReader(more int) *reader { return newReader(29 + more) }
+
+// scanJob reads a job. A row that cannot be decoded is no error: the job has
+// no trigger then, and is quarantined.
+func (s *Store) scanJob(r *reader, row scanner) (job storedJob, err error) {
+	if err := r.scan(row); err != nil {
 		return storedJob{}, err
 	}
-	job.Priority = -precedence
-	job.NextFireTime, job.PreviousFireTime, job.PausedUntil, job.SkipUntil = instant(next), instant(previous), instant(pausedUntil), instant(skip)
-	job.CreatedAt, job.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
-	job.Args, job.Carried, job.LastResult = rawJSON(args), rawJSON(carried), rawJSON(lastValue)
-	var err error
+	job.seq, job.ID, job.Version = r.int(), r.text(), r.int()
+	job.NextFireTime, job.PreviousFireTime = r.instant(), r.instant()
+	job.Priority = -int(r.int())
+	job.Paused, job.PausedUntil, job.SkipUntil = r.int() != 0, r.instant(), r.instant()
+	job.CreatedAt, job.UpdatedAt = r.at(), r.at()
+	job.MisfireGrace, job.MaxInstances, job.Timeout = time.Duration(r.int()), int(r.int()), time.Duration(r.int())
+	job.Coalesce, job.Overlap = jobcenter.Coalesce(r.text()), jobcenter.Overlap(r.text())
+	job.Task, job.Executor, job.Quarantine, job.PauseReason, job.Name = r.text(), r.text(), r.text(), r.text(), r.text()
+	job.limits = r.text()
+	rules := r.text()
+	job.triggerJSON = r.text()
+	tags := r.text()
+	job.Description = r.text()
+	job.Args, job.Carried, job.LastResult = r.json(), r.json(), r.json()
+	if r.err != nil {
+		return storedJob{}, fmt.Errorf("job %q: %w", job.ID, r.err)
+	}
 	if job.Trigger, err = s.triggers.parse(job.triggerJSON); err != nil {
 		job.Trigger = nil
 		job.unreadable = "trigger: " + err.Error()
@@ -96,7 +99,7 @@ func jobValues(job *jobcenter.Job, old *storedJob) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		job.Version, micros(job.DueAt()), micros(job.NextFireTime), micros(job.PreviousFireTime), -job.Priority, job.Paused,
+		job.Version, micros(job.DueAt()), micros(job.NextFireTime), micros(job.PreviousFireTime), -job.Priority, flag(job.Paused),
 		micros(job.PausedUntil), micros(job.SkipUntil), job.CreatedAt.UnixMicro(), job.UpdatedAt.UnixMicro(), int64(job.MisfireGrace),
 		job.MaxInstances, int64(job.Timeout), string(job.Coalesce), string(job.Overlap), job.Task, job.Executor, job.Quarantine,
 		job.PauseReason, job.Name, cmp.Or(job.Name, job.ID), limits, rules, text, jsonList(job.Tags), job.Description,
@@ -146,45 +149,87 @@ func appendStrings(list []string, value any) []string {
 	return list
 }
 
+// errOvertaken: a job of the same id was removed after the new one's first
+// fire time was chosen, and covers that.
+var errOvertaken = errors.New("a job of this id was removed at the same time")
+
 // AddJobs stores new jobs, all or none; see jobcenter.JobStore.
 func (s *Store) AddJobs(ctx context.Context, make func() ([]jobcenter.Job, error)) error {
-	var refused error // what make said
 	var ids []string
-	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
-		jobs, err := make()
-		if err != nil {
-			refused = err
-			return err
-		}
-		ids = ids[:0]
-		return s.insertJobs(ctx, tx, jobs, &ids)
-	})
+	covered := map[string]int64{} // by removed jobs of the same ids, as has been seen
+	err := errOvertaken
+	for errors.Is(err, errOvertaken) { // ever later ones
+		ids, err = s.addJobs(ctx, make, covered)
+	}
+	refused := (*refusal)(nil)
 	switch {
-	case refused != nil:
-		return refused
-	case errors.Is(err, jobcenter.ErrConflict) && len(ids) > 1:
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return refused.error
+	case len(ids) == 1:
+		return fmt.Errorf("sqlstore: add job %q: %w", ids[0], err)
+	case errors.Is(err, jobcenter.ErrConflict):
 		// Which of them it was is looked up afterwards: it is rarely asked.
 		var id string
 		if s.takenJob.QueryRowContext(ctx, jsonList(ids)).Scan(&id) == nil {
 			err = fmt.Errorf("%q: %w", id, err)
 		}
-	case err != nil && len(ids) == 1:
-		return fmt.Errorf("sqlstore: add job %q: %w", ids[0], err)
 	}
-	if err != nil {
-		return fmt.Errorf("sqlstore: add jobs: %w", err)
-	}
-	return nil
+	return fmt.Errorf("sqlstore: add jobs: %w", err)
 }
 
-// insertJobs inserts jobs and leaves their ids.
-func (s *Store) insertJobs(ctx context.Context, tx transaction, jobs []jobcenter.Job, ids *[]string) error {
+// refusal is an error of a callback, which is returned as it is.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// addJobs calls make before it locks anything, so it finds out afterwards
+// whether jobs of the same ids were removed meanwhile.
+func (s *Store) addJobs(ctx context.Context, make func() ([]jobcenter.Job, error), covered map[string]int64) (ids []string, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx transaction) error {
+		jobs, err := make()
+		if err != nil {
+			return &refusal{err}
+		}
+		ids = ids[:0]
+		for i := range jobs {
+			ids = append(ids, jobs[i].ID)
+		}
+		if err := s.insertJobs(ctx, tx, jobs); err != nil || s.overtakenJobs == nil {
+			return err
+		}
+		return s.checkOvertaken(ctx, tx, ids, covered)
+	})
+	return ids, err
+}
+
+func (s *Store) checkOvertaken(ctx context.Context, tx transaction, ids []string, covered map[string]int64) error {
+	rows, err := tx.query(ctx, s.overtakenJobs, jsonList(ids))
+	if err != nil {
+		return fmt.Errorf("overtaken jobs: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		var until int64
+		if err := rows.Scan(&id, &until); err != nil {
+			return fmt.Errorf("overtaken jobs: %w", err)
+		}
+		if seen, ok := covered[id]; !ok || seen < until {
+			covered[id] = until
+			err = errOvertaken
+		}
+	}
+	return errors.Join(err, rows.Err())
+}
+
+func (s *Store) insertJobs(ctx context.Context, tx transaction, jobs []jobcenter.Job) error {
 	values := make([]any, 0, len(jobs)*jobWidth)
 	given := make(map[string]bool, len(jobs))
 	var tagged []string
 	for i := range jobs {
 		job := &jobs[i]
-		*ids = append(*ids, job.ID)
 		if given[job.ID] {
 			return fmt.Errorf("the id %q is given twice: %w", job.ID, jobcenter.ErrConflict)
 		}
@@ -229,25 +274,33 @@ func (s *Store) Job(ctx context.Context, id string) (jobcenter.Job, error) {
 }
 
 func (s *Store) oneJob(row *sql.Row) (storedJob, error) {
-	job, err := s.scanJob(row)
+	job, err := s.scanJob(jobReader(0), row)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = jobcenter.ErrJobNotFound
 	}
 	return job, err
 }
 
-// jobToChange reads a job within a transaction, so that it stays as it is.
+// jobToChange locks and reads a job.
 func (s *Store) jobToChange(ctx context.Context, tx transaction, id string) (storedJob, error) {
-	return s.oneJob(tx.queryRow(ctx, s.jobsInTx, jsonList([]string{id})))
+	for {
+		got, err := tx.lock(ctx, s.lockJobs, []string{id})
+		if err != nil {
+			return storedJob{}, fmt.Errorf("lock: %w", err)
+		}
+		job, err := s.oneJob(tx.queryRow(ctx, s.jobsInTx, jsonList([]string{id})))
+		if err != nil || got[id] || s.lockJobs == nil {
+			return job, err
+		}
+		// It was removed while its lock was waited for, and is there again.
+	}
 }
 
 // UpdateJob lets change decide what becomes of a job; see jobcenter.JobStore.
 // Its id stays.
 func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcenter.Job, active jobcenter.Active) (jobcenter.Job, []jobcenter.Run, error)) (jobcenter.Job, error) {
 	var updated jobcenter.Job
-	var refused error // what change said
 	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
-		refused = nil
 		old, err := s.jobToChange(ctx, tx, id)
 		if err != nil {
 			return err
@@ -258,8 +311,7 @@ func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcen
 		}
 		job, runs, err := change(old.Job, active[id])
 		if err != nil {
-			refused = err
-			return err
+			return &refusal{err}
 		}
 		job.ID = id
 		if err := s.replaceJob(ctx, tx, &old, &job); err != nil {
@@ -271,9 +323,10 @@ func (s *Store) UpdateJob(ctx context.Context, id string, change func(job jobcen
 		updated = asStored(job)
 		return nil
 	})
+	refused := (*refusal)(nil)
 	switch {
-	case refused != nil:
-		return jobcenter.Job{}, refused
+	case errors.As(err, &refused):
+		return jobcenter.Job{}, refused.error
 	case err != nil:
 		return jobcenter.Job{}, fmt.Errorf("sqlstore: update job %q: %w", id, err)
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/huandu/go-sqlbuilder"
 
 	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
 )
 
 const (
@@ -88,12 +90,12 @@ func (s *Store) jobPage(ctx context.Context, q jobcenter.JobQuery) (page jobcent
 	last := cursor{List: list}
 	for part := after.Part; part < len(order.parts); part++ {
 		sb := s.selectJobs(q, order, order.parts[part])
-		if err := filterJobs(sb, q); err != nil {
+		if err := s.filterJobs(sb, q); err != nil {
 			return page, err
 		}
 		columns := order.columns(order.parts[part])
 		if q.Cursor != "" && part == after.Part {
-			after.where(sb, q.Desc, columns...)
+			after.where(sb, s.db.Dialect, q.Desc, columns...)
 		}
 		direction(sb, q.Desc, columns...)
 		sb.Limit(limit - len(page.Jobs) + 1)
@@ -109,26 +111,31 @@ func (s *Store) jobPage(ctx context.Context, q jobcenter.JobQuery) (page jobcent
 	return page, nil
 }
 
+// list runs a statement that was put together.
+func (s *Store) list(ctx context.Context, builder sqlbuilder.Builder) (*sql.Rows, error) {
+	query, args := builder.Build()
+	clean(args)
+	return s.db.Read.QueryContext(ctx, query, args...)
+}
+
 // readJobs appends jobs to the page, up to limit, and notes the last one; more
 // says that there is another.
 func (s *Store) readJobs(ctx context.Context, sb *sqlbuilder.SelectBuilder, part, limit int, page *jobcenter.JobPage, last *cursor) (more bool, err error) {
-	query, args := sb.Build()
-	rows, err := s.db.Read.QueryContext(ctx, query, args...)
+	rows, err := s.list(ctx, sb)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = rows.Close() }()
-	for rows.Next() {
+	for r := jobReader(1); rows.Next(); {
 		if len(page.Jobs) == limit {
 			return true, nil
 		}
-		var key any
-		job, err := s.scanJob(rows, &key)
+		job, err := s.scanJob(r, rows)
 		if err != nil {
 			return false, err
 		}
 		page.Jobs = append(page.Jobs, job.Job)
-		last.set(part, key, job.ID)
+		last.set(part, r.value(), job.ID)
 	}
 	return false, rows.Err()
 }
@@ -139,12 +146,13 @@ func (s *Store) readJobs(ctx context.Context, sb *sqlbuilder.SelectBuilder, part
 func (s *Store) selectJobs(q jobcenter.JobQuery, order jobOrder, part orderPart) *sqlbuilder.SelectBuilder {
 	table := "jobcenter_job"
 	switch {
+	case s.db.Dialect != sqlkit.SQLite: // the others know what there is in their tables
 	case q.Search != "":
 		table += " NOT INDEXED"
 	case part.null && q.Tag == "":
 		table += " INDEXED BY jobcenter_job_idle"
 	}
-	return sqlbuilder.SQLite.NewSelectBuilder().Select(jobColumns + ", " + order.column).From(table).Where(part.condition)
+	return s.flavor.NewSelectBuilder().Select(jobColumns + ", " + order.column).From(table).Where(part.condition)
 }
 
 // direction orders by columns, all the same way.
@@ -158,9 +166,13 @@ func direction(sb *sqlbuilder.SelectBuilder, desc bool, columns ...string) {
 	}
 }
 
-func filterJobs(sb *sqlbuilder.SelectBuilder, q jobcenter.JobQuery) error {
+func (s *Store) filterJobs(sb *sqlbuilder.SelectBuilder, q jobcenter.JobQuery) error {
+	find := "instr"
+	if s.db.Dialect == sqlkit.Postgres {
+		find = "strpos"
+	}
 	for word := range strings.FieldsSeq(strings.ToLower(q.Search)) {
-		sb.Where("instr(search, " + sb.Var(word) + ") > 0")
+		sb.Where(find + "(search, " + sb.Var(word) + ") > 0")
 	}
 	if q.Tag != "" {
 		sb.Where("seq IN (SELECT job_seq FROM jobcenter_job_tag WHERE tag = " + sb.Var(q.Tag) + ")")
@@ -201,20 +213,19 @@ func (s *Store) runPage(ctx context.Context, q jobcenter.RunQuery) (page jobcent
 	if err != nil {
 		return page, err
 	}
-	query, args := s.selectRuns(q, after, limit+1).Build()
-	rows, err := s.db.Read.QueryContext(ctx, query, args...)
+	rows, err := s.list(ctx, s.selectRuns(q, after, limit+1))
 	if err != nil {
 		return page, err
 	}
 	defer func() { _ = rows.Close() }()
 	var last int64
-	for rows.Next() {
+	for r := runReader(); rows.Next(); {
 		if len(page.Runs) == limit {
 			fire := page.Runs[limit-1].FireTime.UnixMicro()
 			page.NextCursor = cursor{List: list, Number: &fire, Seq: last}.encode()
 			break
 		}
-		run, err := scanRun(rows)
+		run, err := scanRun(r, rows)
 		if err != nil {
 			return page, err
 		}
@@ -234,25 +245,30 @@ func (s *Store) selectRuns(q jobcenter.RunQuery, after cursor, limit int) sqlbui
 	slices.Sort(states)
 	var parts []sqlbuilder.Builder
 	for _, state := range slices.Compact(states) {
-		part := sqlbuilder.SQLite.NewSelectBuilder()
+		part := s.flavor.NewSelectBuilder()
 		parts = append(parts, part.Select("*").From(part.BuilderAs(s.selectRunsOf(q, state, after, limit), "part")))
 	}
 	if len(parts) == 1 {
 		return parts[0]
 	}
-	return sqlbuilder.SQLite.NewUnionBuilder().UnionAll(parts...).OrderByDesc("fire_time").OrderByDesc("seq").Limit(limit)
+	return s.flavor.NewUnionBuilder().UnionAll(parts...).OrderByDesc("fire_time").OrderByDesc("seq").Limit(limit)
 }
 
 func (s *Store) selectRunsOf(q jobcenter.RunQuery, state jobcenter.RunState, after cursor, limit int) *sqlbuilder.SelectBuilder {
 	table := "jobcenter_run"
-	switch state { // runs that go on are few, wherever they are in a long ledger
-	case jobcenter.RunQueued:
-		table += " INDEXED BY jobcenter_run_queued"
-	case jobcenter.RunRunning:
-		table += " INDEXED BY jobcenter_run_running"
-	default:
+	fireTime := "fire_time"
+	if state == jobcenter.RunQueued || state == jobcenter.RunRunning {
+		// Runs that go on are few, wherever they are in a long ledger, so they
+		// are not looked for in its order.
+		switch s.db.Dialect {
+		case sqlkit.SQLite:
+			table += " INDEXED BY jobcenter_run_" + string(state)
+		case sqlkit.Postgres:
+			fireTime += " + 0"
+		default:
+		}
 	}
-	sb := sqlbuilder.SQLite.NewSelectBuilder().Select(runColumns).From(table)
+	sb := s.flavor.NewSelectBuilder().Select(runColumns).From(table)
 	if q.JobID != "" {
 		sb.Where(sb.Equal("job_id", q.JobID))
 	}
@@ -274,7 +290,7 @@ func (s *Store) selectRunsOf(q jobcenter.RunQuery, state jobcenter.RunState, aft
 		sb.Where(sb.LessThan("fire_time", microsUp(q.To)))
 	}
 	if after.Number != nil {
-		sb.Where("(fire_time, seq) < (" + sb.Var(*after.Number) + ", " + sb.Var(after.Seq) + ")")
+		sb.Where(beyond(sb, s.db.Dialect, true, "fire_time", *after.Number, "seq", after.Seq))
 	}
-	return sb.OrderByDesc("fire_time").OrderByDesc("seq").Limit(limit)
+	return sb.OrderByDesc(fireTime).OrderByDesc("seq").Limit(limit)
 }

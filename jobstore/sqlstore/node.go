@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -51,16 +50,31 @@ func (s *Store) Orphans(ctx context.Context, node string, now time.Time, limit i
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: orphans: %w", err)
 	}
+	jobs := map[string]jobcenter.Job{}
+	var ids []string
 	for i := range orphans {
 		id := orphans[i].Runs[0].JobID
-		job, err := s.Job(ctx, id)
-		switch {
-		case errors.Is(err, jobcenter.ErrJobNotFound):
-			job = jobcenter.Job{ID: id}
-		case err != nil:
-			return nil, err
+		if _, ok := jobs[id]; !ok {
+			jobs[id] = jobcenter.Job{ID: id}
+			ids = append(ids, id)
 		}
-		orphans[i].Job = job
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := s.jobs.QueryContext(ctx, jsonList(ids))
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: jobs of orphans: %w", err)
+	}
+	found, err := s.scanJobs(rows, len(ids))
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: jobs of orphans: %w", err)
+	}
+	for i := range found {
+		jobs[found[i].ID] = found[i].Job
+	}
+	for i := range orphans {
+		orphans[i].Job = jobs[orphans[i].Runs[0].JobID]
 	}
 	return orphans, nil
 }
@@ -72,8 +86,8 @@ func (s *Store) selectOrphans(ctx context.Context, node string, now time.Time, l
 	}
 	defer func() { _ = rows.Close() }()
 	var orphans []jobcenter.Claimed
-	for rows.Next() {
-		run, err := scanRun(rows)
+	for r := runReader(); rows.Next(); {
+		run, err := scanRun(r, rows)
 		if err != nil {
 			return nil, err
 		}

@@ -129,7 +129,7 @@ func TestListsUseIndexes(t *testing.T) {
 			}
 			for _, part := range order.parts {
 				sb := store.selectJobs(jobcenter.JobQuery{}, order, part)
-				cursor{ID: "x"}.where(sb, desc, order.columns(part)...)
+				cursor{ID: "x"}.where(sb, sqlkit.SQLite, desc, order.columns(part)...)
 				direction(sb, desc, order.columns(part)...)
 				query, args := sb.Limit(51).Build()
 				plan := queryPlan(t, store, query, args...)

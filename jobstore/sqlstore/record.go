@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jobcenter-go/jobcenter"
@@ -22,6 +23,9 @@ func (s *Store) Record(ctx context.Context, records jobcenter.Records) error {
 		return nil
 	}
 	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
+		if _, err := tx.lock(ctx, s.lockJobs, changedJobs(&records)); err != nil {
+			return fmt.Errorf("lock jobs: %w", err)
+		}
 		held, err := s.selectHeld(ctx, tx, ids)
 		if err != nil {
 			return err
@@ -77,6 +81,22 @@ func recordedRuns(records *jobcenter.Records) []string {
 	for i := range records.Ends {
 		add(records.Ends[i].ID)
 	}
+	slices.Sort(ids) // they are locked in this order
+	return ids
+}
+
+// changedJobs are the ids of the jobs that records change, or whose queued runs
+// they do.
+func changedJobs(records *jobcenter.Records) []string {
+	var ids []string
+	for i := range records.Carries {
+		ids = append(ids, records.Carries[i].JobID)
+	}
+	for i := range records.Ends {
+		if records.Ends[i].State == jobcenter.RunQueued {
+			ids = append(ids, records.Ends[i].JobID)
+		}
+	}
 	return ids
 }
 
@@ -99,17 +119,28 @@ func (s *Store) selectHeld(ctx context.Context, tx transaction, ids []string) (m
 	return held, rows.Err()
 }
 
+// outputBytes is how much output is written in one statement, about.
+const outputBytes = 1 << 20
+
 func (s *Store) writeOutput(ctx context.Context, tx transaction, held map[string]heldRun, chunks []jobcenter.Chunk) error {
 	var values []any
-	rows := 0
-	for _, chunk := range chunks {
+	rows, size := 0, 0
+	for i := range chunks {
+		chunk := &chunks[i]
 		run, ok := held[chunk.RunID]
 		if !ok || run.attempt != chunk.Attempt || len(chunk.Data) == 0 {
 			continue
 		}
-		rows++
 		values = append(values, run.seq, chunk.Offset, chunk.Offset+int64(len(chunk.Data)), chunk.Attempt, string(chunk.Stream),
 			chunk.At.UnixMicro(), chunk.Data)
+		rows++
+		if size += len(chunk.Data); size < outputBytes {
+			continue
+		}
+		if _, err := s.insertOutput.exec(ctx, tx, rows, values); err != nil {
+			return err
+		}
+		values, rows, size = values[:0], 0, 0
 	}
 	_, err := s.insertOutput.exec(ctx, tx, rows, values)
 	return err
@@ -133,7 +164,7 @@ func (s *Store) writeEnds(ctx context.Context, tx transaction, held map[string]h
 			end.OutputSize, end.OutputKept, string(end.Result),
 		}
 		if end.State == jobcenter.RunQueued {
-			row = append(row, end.Node, micros(end.NotBefore), waits(end), end.Turn.UnixMicro(), end.StopBy, run.seq)
+			row = append(row, end.Node, micros(end.NotBefore), waits(end), end.Turn.UnixMicro(), run.seq)
 			if _, err := tx.exec(ctx, s.requeueRun, row...); err != nil {
 				return fmt.Errorf("next attempt of run %q: %w", end.ID, err)
 			}

@@ -21,30 +21,34 @@ type storedRun struct {
 	seq int64
 }
 
-// scanRun reads the columns of a run.
-func scanRun(row scanner) (run storedRun, err error) {
-	var (
-		fire, last, turn          int64
-		started, ended, notBefore sql.NullInt64
-		exitCode                  sql.NullInt64
-		precedence                int
-		args, result              string
-	)
-	if err := row.Scan(&run.seq, &run.ID, &run.JobID, &fire, &run.Series, &run.JobVersion, &last, &run.FireCount, &started, &ended,
-		&notBefore, &precedence, &turn, &run.Attempt, &exitCode, &run.OutputSize, &run.OutputKept, &run.Origin, &run.State, &run.Executor,
-		&run.Node, &run.LimitKey, &run.StopBy, &run.Actor, &run.Reason, &run.Message, &args, &result); err != nil {
+func runReader() *reader { return newReader(28) }
+
+// scanRun reads a run.
+func scanRun(r *reader, row scanner) (run storedRun, err error) {
+	if err := r.scan(row); err != nil {
 		return storedRun{}, err
 	}
-	run.Priority = -precedence
-	run.FireTime, run.LastFireTime = time.UnixMicro(fire).UTC(), time.UnixMicro(last).UTC()
-	run.StartedAt, run.EndedAt, run.NotBefore = instant(started), instant(ended), instant(notBefore)
-	if turn != noTurn {
+	run.seq, run.ID, run.JobID, run.FireTime, run.Series = r.int(), r.text(), r.text(), r.at(), r.text()
+	run.JobVersion, run.LastFireTime, run.FireCount = r.int(), r.at(), r.int()
+	run.StartedAt, run.EndedAt, run.NotBefore = r.instant(), r.instant(), r.instant()
+	run.Priority = -int(r.int())
+	if turn := r.int(); turn != noTurn {
 		run.Turn = time.UnixMicro(turn).UTC()
 	}
-	run.Args, run.Result = rawJSON(args), rawJSON(result)
-	if exitCode.Valid {
-		code := int(exitCode.Int64)
+	run.Attempt = int(r.int())
+	if r.values[r.next] == nil {
+		r.next++
+	} else {
+		code := int(r.int())
 		run.ExitCode = &code
+	}
+	run.OutputSize, run.OutputKept = r.int(), r.int()
+	run.Origin, run.State, run.Executor, run.Node = jobcenter.Origin(r.text()), jobcenter.RunState(r.text()), r.text(), r.text()
+	run.LimitKey, run.StopBy, run.Actor = r.text(), r.text(), r.text()
+	run.Reason, run.Message = jobcenter.Reason(r.text()), r.text()
+	run.Args, run.Result = r.json(), r.json()
+	if r.err != nil {
+		return storedRun{}, fmt.Errorf("run %q: %w", run.ID, r.err)
 	}
 	return run, nil
 }
@@ -67,10 +71,20 @@ func runValues(run *jobcenter.Run) []any {
 // runWidth is how many values insert_runs takes for a run.
 const runWidth = 28
 
+// plainRunWidth is how many values insert_plain_runs takes for a run.
+const plainRunWidth = 14
+
+// isPlain reports whether a run has nothing that insert_plain_runs leaves out.
+func isPlain(run *jobcenter.Run) bool {
+	return run.Series == "" && run.EndedAt.IsZero() && run.NotBefore.IsZero() && run.ExitCode == nil && run.OutputSize == 0 &&
+		run.OutputKept == 0 && run.LimitKey == "" && run.StopBy == "" && run.Actor == "" && run.Reason == "" && run.Message == "" &&
+		len(run.Args) == 0 && len(run.Result) == 0
+}
+
 // waits tells whether a queued run waits for an instant; TakeQueued finds out
 // whether it has come.
-func waits(run *jobcenter.Run) bool {
-	return run.State == jobcenter.RunQueued && !run.NotBefore.IsZero()
+func waits(run *jobcenter.Run) int {
+	return flag(run.State == jobcenter.RunQueued && !run.NotBefore.IsZero())
 }
 
 func exitCode(run *jobcenter.Run) any {
@@ -95,17 +109,27 @@ func (s *Store) writeRuns(ctx context.Context, tx transaction, runs []jobcenter.
 	if len(runs) == 0 {
 		return inserted, nil
 	}
-	values := make([]any, 0, len(runs)*runWidth)
+	var values, plain []any
 	ids := make([]string, 0, len(runs))
 	for i := range runs {
 		run := &runs[i]
-		values = append(append(values, run.ID, run.JobID, run.FireTime.UnixMicro(), run.Series), runValues(run)...)
 		ids = append(ids, run.ID)
+		if isPlain(run) {
+			plain = append(plain, run.ID, run.JobID, run.FireTime.UnixMicro(), run.JobVersion, run.LastFireTime.UnixMicro(), run.FireCount,
+				micros(run.StartedAt), -run.Priority, run.Turn.UnixMicro(), run.Attempt, string(run.Origin), string(run.State), run.Executor, run.Node)
+			continue
+		}
+		values = append(append(values, run.ID, run.JobID, run.FireTime.UnixMicro(), run.Series), runValues(run)...)
 	}
-	affected, err := s.insertRuns.exec(ctx, tx, len(runs), values)
+	affected, err := s.insertRuns.exec(ctx, tx, len(values)/runWidth, values)
 	if err != nil {
 		return nil, fmt.Errorf("insert runs: %w", err)
 	}
+	plainAffected, err := s.insertPlainRuns.exec(ctx, tx, len(plain)/plainRunWidth, plain)
+	if err != nil {
+		return nil, fmt.Errorf("insert runs: %w", err)
+	}
+	affected += plainAffected
 	if affected == len(runs) {
 		for _, id := range ids {
 			inserted[id] = true
@@ -116,15 +140,7 @@ func (s *Store) writeRuns(ctx context.Context, tx transaction, runs []jobcenter.
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		inserted[id] = true
-	}
-	return inserted, rows.Err()
+	return idSet(rows)
 }
 
 // replaceRuns writes runs of which all may have changed but for id, job, fire
@@ -180,7 +196,7 @@ func (s *Store) Run(ctx context.Context, id string) (jobcenter.Run, error) {
 }
 
 func oneRun(row *sql.Row) (storedRun, error) {
-	run, err := scanRun(row)
+	run, err := scanRun(runReader(), row)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = jobcenter.ErrRunNotFound
 	}
@@ -204,8 +220,8 @@ func (s *Store) selectLastRuns(ctx context.Context, jobIDs []string) (map[string
 	defer func() { _ = rows.Close() }()
 	last := make(map[string]jobcenter.Run, len(jobIDs))
 	newest := map[string]int64{} // of several runs of one instant, the last that was written
-	for rows.Next() {
-		run, err := scanRun(rows)
+	for r := runReader(); rows.Next(); {
+		run, err := scanRun(r, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -221,6 +237,9 @@ func (s *Store) selectLastRuns(ctx context.Context, jobIDs []string) (map[string
 func (s *Store) RequestStop(ctx context.Context, runID, by string, now time.Time) (jobcenter.Run, error) {
 	var stopped jobcenter.Run
 	err := s.write(ctx, func(ctx context.Context, tx transaction) error {
+		if _, err := tx.lock(ctx, s.lockRuns, []string{runID}); err != nil {
+			return err
+		}
 		run, err := oneRun(tx.queryRow(ctx, s.runsInTx, jsonList([]string{runID})))
 		if err != nil {
 			return err

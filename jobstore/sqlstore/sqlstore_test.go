@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/jobcenter-go/jobcenter"
@@ -10,14 +11,10 @@ import (
 	"github.com/jobcenter-go/jobcenter/jobstore/storetest"
 )
 
-// openIn opens the store in a folder.
+// openIn opens the SQLite store in a folder.
 func openIn(tb testing.TB, dir string) *sqlstore.Store {
 	tb.Helper()
-	store, err := sqlstore.Open(tb.Context(), "sqlite:"+filepath.Join(dir, "jobs.db"), sqlstore.Options{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return store
+	return openURL(tb, "sqlite:"+filepath.Join(dir, "jobs.db"))
 }
 
 // can takes everything that these tests make.
@@ -31,12 +28,21 @@ func addJob(ctx context.Context, store jobcenter.JobStore, jobs ...jobcenter.Job
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) jobcenter.JobStore {
-		t.Helper()
-		return openIn(t, t.TempDir())
-	})
-	storetest.RunDurable(t, func(t *testing.T, dir string) jobcenter.JobStore {
-		t.Helper()
-		return openIn(t, dir)
+	onEach(t, func(t *testing.T, on *server) {
+		storetest.Run(t, func(t *testing.T) jobcenter.JobStore {
+			t.Helper()
+			return on.open(t)
+		})
+		var mu sync.Mutex
+		urls := map[string]string{} // by folder
+		storetest.RunDurable(t, func(t *testing.T, dir string) jobcenter.JobStore {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			if urls[dir] == "" {
+				urls[dir] = on.create(t)
+			}
+			return openURL(t, urls[dir])
+		})
 	})
 }

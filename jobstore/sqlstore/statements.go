@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -21,10 +23,15 @@ type statements struct {
 	wakeRuns, nextWaiting, queue, runningOfKey, startsOfKey            *sql.Stmt
 	requeueRun, dropOutput, heartbeat                                  *sql.Stmt
 
-	insertJob, advanceJobs, insertRuns, replaceRun, insertOutput, endRuns bulk
+	insertJob, advanceJobs, insertRuns, insertPlainRuns, replaceRun, insertOutput, endRuns bulk
 
 	// Through the readers.
 	jobs, takenJob, nextDue, runs, lastRuns, countQueued, output, held, orphans *sql.Stmt
+
+	// Where rows are locked: all but SQLite, of which they are nil. Those that
+	// lock wait for others, those that take pass over what others have locked.
+	lockJobs, takeJobs, lockRuns, takeRuns, lockKeys, takeKeys *sql.Stmt
+	addKeys, keys, overtakenJobs                               *sql.Stmt
 
 	opened []*sql.Stmt // all of them
 }
@@ -40,13 +47,21 @@ func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
 		"running_of_key": &s.runningOfKey, "starts_of_key": &s.startsOfKey, "requeue_run": &s.requeueRun,
 		"drop_output": &s.dropOutput, "heartbeat": &s.heartbeat,
 	}
+	if db.Dialect != sqlkit.SQLite {
+		maps.Copy(write, map[string]**sql.Stmt{
+			"lock_jobs": &s.lockJobs, "take_jobs": &s.takeJobs, "lock_runs": &s.lockRuns, "take_runs": &s.takeRuns,
+			"lock_keys": &s.lockKeys, "take_keys": &s.takeKeys, "add_keys": &s.addKeys, "keys": &s.keys,
+			"overtaken_jobs": &s.overtakenJobs,
+		})
+	}
 	read := map[string]**sql.Stmt{
 		"jobs": &s.jobs, "taken_job": &s.takenJob, "next_due": &s.nextDue, "runs": &s.runs, "last_runs": &s.lastRuns,
 		"count_queued": &s.countQueued, "output": &s.output, "held": &s.held, "orphans": &s.orphans,
 	}
 	many := map[string]*bulk{
 		"insert_jobs": &s.insertJob, "advance_jobs": &s.advanceJobs, "insert_runs": &s.insertRuns,
-		"replace_runs": &s.replaceRun, "insert_output": &s.insertOutput, "end_runs": &s.endRuns,
+		"insert_plain_runs": &s.insertPlainRuns, "replace_runs": &s.replaceRun, "insert_output": &s.insertOutput,
+		"end_runs": &s.endRuns,
 	}
 	names := slices.Concat(slices.Collect(maps.Keys(write)), slices.Collect(maps.Keys(read)), slices.Collect(maps.Keys(many)))
 	queries, err := sqlkit.LoadQueries(files, db.Dialect, names...)
@@ -54,7 +69,7 @@ func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
 		return err
 	}
 	prepare := func(name, query string, pool *sql.DB) *sql.Stmt {
-		stmt, prepareErr := pool.PrepareContext(ctx, query)
+		stmt, prepareErr := pool.PrepareContext(ctx, db.Dialect.Rebind(query))
 		if prepareErr != nil {
 			err = errors.Join(err, fmt.Errorf("prepare %s: %w", name, prepareErr))
 			return nil
@@ -69,11 +84,7 @@ func (s *statements) prepare(ctx context.Context, db *sqlkit.DB) error {
 		*stmt = prepare(name, queries[name], db.Read)
 	}
 	for name, bulk := range many {
-		sizes, sizesErr := rowSizes(queries[name])
-		if sizesErr != nil {
-			return fmt.Errorf("query %s: %w", name, sizesErr)
-		}
-		for rows, query := range sizes {
+		for rows, query := range rowSizes(db.Dialect, queries[name]) {
 			*bulk = append(*bulk, sizedStmt{rows, prepare(name, query, db.Write)})
 		}
 	}
@@ -88,32 +99,54 @@ func (s *statements) closeStatements() error {
 	return errors.Join(errs...)
 }
 
-// bulk is a statement with a row of VALUES, prepared for several numbers of
-// rows, the largest first: a call of the driver costs more than a row.
+// bulk is a statement that is run for many rows at once: a call of the driver
+// costs more than a row. With PostgreSQL all rows are one parameter, a JSON
+// array. Otherwise the statement has a row of parameters and is prepared for
+// several numbers of rows, the largest first.
 type bulk []sizedStmt
 
 type sizedStmt struct {
-	rows int
+	rows int // 0: all are one parameter
 	stmt *sql.Stmt
 }
 
-// rowSizes repeats the row of VALUES of a statement.
-func rowSizes(query string) (iter.Seq2[int, string], error) {
-	const values = "VALUES ("
-	start := strings.Index(query, values) + len(values) - 1
-	length := strings.Index(query[max(start, 0):], ")") + 1
-	if start < len(values) || length == 0 {
-		return nil, errors.New("no row of VALUES")
-	}
-	row := query[start : start+length]
+// rowSizes repeats the row of parameters of a statement.
+func rowSizes(dialect sqlkit.Dialect, query string) iter.Seq2[int, string] {
 	return func(yield func(int, string) bool) {
-		for _, rows := range []int{64, 8, 1} {
-			if !yield(rows, strings.Join([]string{query[:start], strings.Repeat(row+", ", rows-1), query[start:]}, "")) {
+		if dialect == sqlkit.Postgres {
+			yield(0, query)
+			return
+		}
+		sizes := []int{64, 8, 1}
+		if dialect == sqlkit.MySQL {
+			sizes = []int{200, 20, 1}
+		}
+		start, end, separator := parameterRow(query)
+		for _, rows := range sizes {
+			if !yield(rows, query[:start]+strings.Repeat(query[start:end]+separator, rows-1)+query[start:]) {
 				return
 			}
 		}
-	}, nil
+	}
 }
+
+// parameterRow finds the row: "VALUES (?, ?)", or "JOIN (SELECT CAST(? AS …)
+// AS name, …) n", of which the SELECT is repeated.
+func parameterRow(query string) (start, end int, separator string) {
+	if head, row, ok := strings.Cut(query, "VALUES ("); ok {
+		start = len(head) + len("VALUES ")
+		return start, start + strings.Index(row, ")") + 2, ", "
+	}
+	head, row, _ := strings.Cut(query, "(SELECT ")
+	start = len(head) + 1
+	return start, start + len("SELECT ") + strings.Index(row, ") n\n"), " UNION ALL "
+}
+
+const (
+	// jsonRows and jsonBytes bound what is one parameter.
+	jsonRows  = 1000
+	jsonBytes = 4 << 20
+)
 
 // exec runs the statement for all rows, whose values stand one after the
 // other, and returns how many rows of the table were affected.
@@ -123,19 +156,53 @@ func (b bulk) exec(ctx context.Context, tx transaction, rows int, values []any) 
 	}
 	width := len(values) / rows
 	for _, size := range b {
-		for ; rows >= size.rows; rows -= size.rows {
-			n := size.rows * width
-			result, err := tx.exec(ctx, size.stmt, values[:n]...)
+		for size.rows == 0 && rows > 0 {
+			text, n, err := jsonArrays(values, width)
 			if err != nil {
+				return 0, err
+			}
+			if err := add(&affected)(tx.exec(ctx, size.stmt, text)); err != nil {
+				return 0, err
+			}
+			values, rows = values[n*width:], rows-n
+		}
+		for ; size.rows > 0 && rows >= size.rows; rows -= size.rows {
+			n := size.rows * width
+			if err := add(&affected)(tx.exec(ctx, size.stmt, values[:n]...)); err != nil {
 				return 0, err
 			}
 			values = values[n:]
-			count, err := result.RowsAffected()
-			if err != nil {
-				return 0, err
-			}
-			affected += int(count)
 		}
 	}
 	return affected, nil
+}
+
+// add counts the rows that a statement affected.
+func add(affected *int) func(result sql.Result, err error) error {
+	return func(result sql.Result, err error) error {
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		*affected += int(n)
+		return err
+	}
+}
+
+// jsonArrays writes as many rows as one parameter may hold as an array of
+// arrays, and says how many. Bytes are in base64.
+func jsonArrays(values []any, width int) (text string, rows int, err error) {
+	var array bytes.Buffer
+	for rows*width < len(values) && rows < jsonRows && array.Len() < jsonBytes {
+		row := values[rows*width : (rows+1)*width]
+		clean(row)
+		data, err := json.Marshal(row)
+		if err != nil {
+			return "", 0, err
+		}
+		array.WriteByte(',')
+		array.Write(data)
+		rows++
+	}
+	return "[" + array.String()[1:] + "]", rows, nil
 }

@@ -37,9 +37,9 @@ FROM jobcenter_job j WHERE j.id IN (SELECT value FROM json_each(?));
 SELECT id FROM jobcenter_job WHERE id IN (SELECT value FROM json_each(?)) LIMIT 1;
 
 -- name: next_due
-SELECT due_at FROM jobcenter_job
+SELECT due_at, id FROM jobcenter_job
 WHERE due_at IS NOT NULL AND task IN (SELECT value FROM json_each(?)) AND executor IN (SELECT value FROM json_each(?))
-ORDER BY due_at LIMIT 1;
+ORDER BY due_at, precedence LIMIT 1;
 
 -- name: due_jobs
 SELECT j.seq, j.id, j.version, j.next_fire_time, j.previous_fire_time, j.precedence, j.paused, j.paused_until, j.skip_until,
@@ -50,15 +50,16 @@ WHERE j.due_at <= ? AND j.task IN (SELECT value FROM json_each(?)) AND j.executo
 ORDER BY j.due_at, j.precedence, j.id LIMIT ?;
 
 -- name: advance_jobs
-WITH decided (seq, next_fire_time, previous_fire_time, due_at) AS (VALUES (?, ?, ?, ?))
-UPDATE jobcenter_job SET next_fire_time = decided.next_fire_time, previous_fire_time = decided.previous_fire_time, due_at = decided.due_at
-FROM decided WHERE jobcenter_job.seq = decided.seq;
+WITH n (seq, next_fire_time, previous_fire_time) AS (VALUES (?, ?, ?))
+UPDATE jobcenter_job SET next_fire_time = n.next_fire_time, previous_fire_time = n.previous_fire_time,
+    due_at = CASE WHEN paused = 0 THEN n.next_fire_time WHEN n.next_fire_time IS NOT NULL THEN paused_until END
+FROM n WHERE jobcenter_job.seq = n.seq;
 
 -- name: quarantine_job
 UPDATE jobcenter_job SET quarantine = ?, due_at = NULL WHERE seq = ?;
 
 -- name: resume_job
-UPDATE jobcenter_job SET paused = 0, paused_until = NULL, pause_reason = '' WHERE seq = ?;
+UPDATE jobcenter_job SET paused = 0, paused_until = NULL, pause_reason = '', due_at = next_fire_time WHERE seq = ?;
 
 -- name: carry
 UPDATE jobcenter_job SET carried = coalesce(?, carried), last_result = coalesce(?, last_result) WHERE id = ?;
@@ -76,6 +77,13 @@ INSERT INTO jobcenter_run (id, job_id, fire_time, series, job_version, last_fire
     waits, precedence, turn, attempt, exit_code, output_size, output_kept, origin, state, executor, node, limit_key, stop_by,
     actor, reason, message, args, result)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job_id, fire_time, series) DO NOTHING;
+
+-- name: insert_plain_runs
+-- Those of which little is to be said, as most are when they start or queue.
+INSERT INTO jobcenter_run (id, job_id, fire_time, job_version, last_fire_time, fire_count, started_at, precedence, turn, attempt,
+    origin, state, executor, node, series, waits, output_size, output_kept, limit_key, stop_by, actor, reason, message, args, result)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, 0, 0, '', '', '', '', '', '', '')
 ON CONFLICT (job_id, fire_time, series) DO NOTHING;
 
 -- name: existing_runs
@@ -99,7 +107,7 @@ UPDATE jobcenter_run SET job_version = n.job_version, last_fire_time = n.last_fi
 FROM n WHERE jobcenter_run.seq = n.seq;
 
 -- name: skip_queued_runs
-UPDATE jobcenter_run SET state = 'skipped', reason = 'removed', ended_at = ? WHERE job_id = ? AND state = 'queued';
+UPDATE jobcenter_run SET state = 'skipped', reason = 'removed', waits = 0, ended_at = ? WHERE job_id = ? AND state = 'queued';
 
 -- name: stop_running_runs
 UPDATE jobcenter_run SET stop_by = ? WHERE job_id = ? AND state = 'running' AND stop_by = '';
@@ -108,14 +116,15 @@ UPDATE jobcenter_run SET stop_by = ? WHERE job_id = ? AND state = 'running' AND 
 UPDATE jobcenter_run SET waits = 0 WHERE executor = ? AND state = 'queued' AND waits = 1 AND not_before <= ?;
 
 -- name: next_waiting
-SELECT min(not_before) FROM jobcenter_run WHERE executor = ? AND state = 'queued' AND waits = 1;
+SELECT min(not_before) FROM jobcenter_run WHERE executor = ? AND state = 'queued' AND waits = 1 AND not_before > ?;
 
 -- name: queue
 -- Read through the index in its order; runs of jobs and limits that have been
 -- found full are passed over without a look at their rows.
-SELECT r.id, r.job_id, r.limit_key
+SELECT r.id, r.job_id, r.limit_key, r.precedence, r.turn, r.fire_time, r.seq
 FROM jobcenter_run r INDEXED BY jobcenter_run_queue LEFT JOIN jobcenter_job j ON j.id = r.job_id
-WHERE r.executor = ? AND r.state = 'queued' AND r.waits = 0 AND r.job_id NOT IN (SELECT value FROM json_each(?))
+WHERE r.executor = ? AND r.state = 'queued' AND r.waits = 0 AND (r.precedence, r.turn, r.fire_time, r.seq) > (?, ?, ?, ?)
+    AND r.job_id NOT IN (SELECT value FROM json_each(?))
     AND (j.seq IS NULL OR j.task IN (SELECT value FROM json_each(?)) AND r.limit_key || char(10) || j.limits NOT IN (SELECT value FROM json_each(?)))
 ORDER BY r.precedence, r.turn, r.fire_time, r.seq LIMIT ?;
 
@@ -148,7 +157,7 @@ FROM n WHERE jobcenter_run.seq = n.seq;
 
 -- name: requeue_run
 UPDATE jobcenter_run SET state = ?, reason = ?, message = ?, started_at = ?, ended_at = ?, exit_code = ?, output_size = ?,
-    output_kept = ?, result = ?, node = ?, not_before = ?, waits = ?, turn = ?, stop_by = ?
+    output_kept = ?, result = ?, node = ?, not_before = ?, waits = ?, turn = ?
 WHERE seq = ?;
 
 -- name: last_runs
