@@ -150,8 +150,12 @@ func (j *Job) UnmarshalJSON(data []byte) error {
 		j.Args = nil
 	}
 	for _, t := range []*time.Time{&j.PausedUntil, &j.SkipUntil, &j.NextFireTime, &j.PreviousFireTime, &j.CreatedAt, &j.UpdatedAt} {
-		if !t.IsZero() {
-			*t = t.UTC()
+		if t.IsZero() {
+			continue
+		}
+		*t = t.UTC()
+		if year := t.Year(); year < 1 || year > 9999 { // by the clocks of UTC, as they are written
+			return fmt.Errorf("an instant of the year %d, allowed: 1 to 9999", year)
 		}
 	}
 	if c := form.CatchUp; c != nil {

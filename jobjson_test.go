@@ -229,6 +229,8 @@ func TestJobJSONErrors(t *testing.T) {
 		`{"task":"t","trigger":"interval hours=1","misfire_grace":"always"}`: "unlimited",
 		`{"task":"t","paused_until":"tomorrow"}`:                             "tomorrow",
 		`[]`:                                                                 "array",
+		`{"task":"t","paused_until":"0001-01-01T00:00:00+01:00"}`: "year 0",
+		`{"task":"t","skip_until":"9999-12-31T23:30:00-01:00"}`:   "year 10000",
 	} {
 		var job Job
 		if err := json.Unmarshal([]byte(text), &job); err == nil || !strings.Contains(err.Error(), want) {
@@ -292,6 +294,7 @@ func FuzzJobJSON(f *testing.F) {
 		`{"task":"t","trigger":{"type":"moonphase"},"quarantine":"trigger: no"}`,
 		`{"task":"t","trigger":"date 2026-01-01T00:00:00Z","misfire_grace":"unlimited","retry":{"attempts":3,"delay":"1s","factor":1.5,"on":["error"],"exit_codes":[1]}}`,
 		`{"task":"t","trigger":null,"limit":{"key":"k","running":2},"catch_up":{"max":5,"max_age":"1h","pace":"2s"},"timeout":"1h30m","misfire_grace":"-5s"}`,
+		`{"task":"t","trigger":null,"created_at":"0000-01-01T00:00:00+01:00"}`,
 		`{"task":"t","trigger":"or (interval hours=1) (crontab @daily)","paused":true,"paused_until":"2026-01-01T00:00:00.123456+08:00","version":3,"carried":[],"last_result":""}`,
 	} {
 		f.Add([]byte(seed))

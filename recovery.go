@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -256,6 +257,10 @@ func (k *keeper) recover(ctx context.Context, orphans []Claimed, node string) er
 		}
 		e.run.OutputSize, e.run.OutputKept = size, kept
 		records.Ends[i] = e.run
+		// Its holder may be alive after all, and have written more since that
+		// was measured: the row would know nothing of it, and what the next
+		// attempt writes would be in the same place.
+		records.Drops = append(records.Drops, Drop{RunID: e.run.ID, Attempt: e.run.Attempt, From: size, To: math.MaxInt64})
 	}
 	jobs, events := k.endEvents(ends)
 	release := k.events.hold(jobs...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -327,4 +328,72 @@ func TestRecoverersAreAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// late is a store to which the holder of a run writes on when somebody has just
+// measured what it wrote.
+type late struct {
+	jobcenter.JobStore
+	wrote sync.Map // by run
+}
+
+func (l *late) Output(ctx context.Context, runID string, offset int64, limit int) ([]jobcenter.Chunk, error) {
+	chunks, err := l.JobStore.Output(ctx, runID, offset, limit)
+	if _, wrote := l.wrote.Load(runID); err == nil && len(chunks) == 0 && !wrote {
+		l.wrote.Store(runID, true)
+		err = l.Record(ctx, jobcenter.Records{Output: []jobcenter.Chunk{
+			{RunID: runID, Attempt: 1, Offset: offset, Stream: jobcenter.Stdout, At: time.Now(), Data: []byte("late ")},
+		}})
+	}
+	return chunks, err
+}
+
+// A node that is taken for dead may go on writing until its run is recorded as
+// lost. The row must know what the store has, and the next attempt's output
+// must come after it.
+func TestOutputThatIsWrittenWhileTheRunIsRecovered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := jobcenter.NewMemoryStore(0)
+		store := &silent{JobStore: memory}
+		work := func(ctx context.Context, rc *jobcenter.RunContext) error {
+			if rc.Attempt() > 1 {
+				_, err := rc.Stdout.Write([]byte("again"))
+				return err
+			}
+			_, err := rc.Stdout.Write([]byte("early "))
+			<-ctx.Done()
+			return errors.Join(err, context.Cause(ctx))
+		}
+		b := start(t, jobcenter.Options{Store: store, Node: "mute"}, work)
+		for _, job := range []jobcenter.Job{{ID: "lost"}, {ID: "recovered", RequestsRecovery: true}} {
+			job.Trigger = never(t)
+			b.add(job)
+			if _, err := b.RunNow(t.Context(), job.ID, jobcenter.StartOptions{Origin: jobcenter.OriginManual}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Second) // they write
+		store.muted.Store(true)
+		start(t, jobcenter.Options{Store: &late{JobStore: memory}, Node: "judge"}, work)
+		time.Sleep(time.Minute)
+
+		for id, want := range map[string]string{"lost": "early ", "recovered": "early again"} {
+			run := b.only(id)
+			chunks, err := memory.Output(t.Context(), run.ID, 0, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, c := range chunks {
+				if c.Offset != int64(len(got)) {
+					t.Errorf("%s: a chunk at %d after %d bytes", id, c.Offset, len(got))
+				}
+				got += string(c.Data)
+			}
+			if got != want || run.OutputSize != int64(len(want)) || run.OutputKept != run.OutputSize {
+				t.Errorf("%s: output %q, want %q; the row says %d bytes, %d kept", id, got, want, run.OutputSize, run.OutputKept)
+			}
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jobcenter-go/jobcenter"
@@ -208,4 +209,40 @@ func TestJobsAreCopies(t *testing.T) {
 
 func spoil(job *jobcenter.Job) {
 	job.Tags[0], job.Args[2], job.Retry.On[0], job.Retry.ExitCodes[0] = "x", 'x', "x", 99
+}
+
+// fine is a trigger of the program's own whose fire times lie between microseconds.
+type fine struct{}
+
+func (fine) Next(after time.Time) (time.Time, bool) {
+	fire := after.Truncate(time.Second).Add(300 * time.Nanosecond)
+	if !fire.After(after) {
+		fire = fire.Add(time.Second)
+	}
+	return fire, true
+}
+
+// Fire times are kept with microseconds: what is finer neither fires twice nor
+// is lost.
+func TestFireTimesFinerThanAMicrosecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(1234567 * time.Nanosecond)
+		ran := newTally()
+		b := begin(t, jobcenter.Options{}, ran.work(0))
+		start, err := trigger.NewInterval(time.Second, trigger.Options{Start: time.Now().Add(time.Second)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, trig := range map[string]trigger.Trigger{"anchored": interval(t, time.Second), "given": start, "own": fine{}} {
+			b.add(jobcenter.Job{ID: id, Trigger: trig})
+		}
+		b.wait(10*time.Second + 500*time.Millisecond)
+		ran.wantOnce(t, 30)
+		for _, id := range []string{"anchored", "given", "own"} {
+			if runs := b.runs(id); len(runs) != 10 {
+				t.Errorf("%s has %d rows, want 10: %s, %s, …", id, len(runs), row(&runs[0]), row(&runs[1]))
+			}
+		}
+	})
 }

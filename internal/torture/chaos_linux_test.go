@@ -17,6 +17,7 @@ type chaos struct {
 	server *server                     // nil for a file
 	lock   func(d time.Duration) error // holds a file's write lock; nil for a server
 	diary  io.Writer
+	pace   time.Duration // between happenings, at most
 
 	going sync.WaitGroup
 	busy  sync.Mutex // held while the server is down
@@ -54,7 +55,42 @@ func (c *chaos) happenings() []happening {
 			happening{"lock", func() bool { return c.holdLock(c.lease + c.upTo(c.lease)) }},
 		)
 	}
+	if c.server != nil {
+		list = append(list, c.serverHappenings()...)
+	}
 	return list
+}
+
+// serverHappenings are those of a server and of the networks to it.
+func (c *chaos) serverHappenings() []happening {
+	lose := func(what string, part int, of func(p *proxy) *harm) func() bool {
+		return func() bool {
+			n := 1 + c.random.IntN(4)
+			return c.network(fmt.Sprintf("%s, %d", what, n), c.upTo(c.lease), func(p *proxy) { *of(p) = harm{n, part} })
+		}
+	}
+	requests := func(p *proxy) *harm { return &p.requests }
+	answers := func(p *proxy) *harm { return &p.answers }
+	return []happening{
+		{"server killed", func() bool { return c.restart(true, c.upTo(c.lease/2)) }},
+		{"server killed", func() bool { return c.restart(true, c.lease+c.upTo(c.lease)) }},
+		{"server ended", func() bool { return c.restart(false, c.upTo(c.lease/2)) }},
+		{"cut", func() bool { return c.network("cut", 0, func(p *proxy) { p.cutAll() }) }},
+		{"refuse", func() bool {
+			return c.network("refuse", c.lease/2+c.upTo(2*c.lease), func(p *proxy) { p.refuse = true; p.cutAll() })
+		}},
+		{"delay", func() bool {
+			d := 5*time.Millisecond + c.upTo(100*time.Millisecond)
+			return c.network(fmt.Sprint("delay of ", d), c.upTo(2*c.lease), func(p *proxy) { p.delay = d })
+		}},
+		{"stall", func() bool { return c.network("stall", c.upTo(c.lease/2), (*proxy).stall) }},
+		{"stall", func() bool { return c.network("stall", c.lease+c.upTo(c.lease), (*proxy).stall) }},
+		{"lost requests", lose("lost requests", 0, requests)},
+		{"lost answers", lose("lost answers", 0, answers)},
+		{"lost answers", lose("lost answers", 0, answers)},
+		{"torn requests", lose("torn requests", 2, requests)},
+		{"torn answers", lose("torn answers", 2, answers)},
+	}
 }
 
 // upTo is a chance duration.
@@ -64,7 +100,7 @@ func (c *chaos) upTo(d time.Duration) time.Duration { return time.Duration(c.ran
 // again, and returns when all is as it was before.
 func (c *chaos) run(ctx context.Context) {
 	var bag []happening
-	for wait(ctx, 300*time.Millisecond+c.upTo(2*time.Second)) {
+	for wait(ctx, 200*time.Millisecond+c.upTo(c.pace)) {
 		if len(bag) == 0 {
 			bag = c.happenings()
 			c.random.Shuffle(len(bag), func(i, j int) { bag[i], bag[j] = bag[j], bag[i] })
@@ -192,4 +228,52 @@ func (c *chaos) holdLock(d time.Duration) bool {
 		c.repaired("lock")
 	})
 	return true
+}
+
+// restart kills the server, or has it end, and starts it again after a while.
+func (c *chaos) restart(kill bool, d time.Duration) bool {
+	if !c.busy.TryLock() {
+		return false
+	}
+	c.going.Go(func() {
+		defer c.busy.Unlock()
+		if kill {
+			c.say("kill the server, for %s", d)
+			c.server.kill()
+		} else {
+			c.say("end the server, for %s", d)
+			if !c.server.stop() {
+				c.say("it did not end in %s, and was killed", serverPatience)
+			}
+		}
+		<-time.After(d)
+		if err := c.server.startAgain(); err != nil {
+			c.t.Errorf("the server does not start again: %v", err)
+			return
+		}
+		c.say("the server is back")
+		c.repaired("server")
+	})
+	return true
+}
+
+// network does something to the network of a scheduler to whose network
+// nothing else happens, and makes a good one of it after a while.
+func (c *chaos) network(what string, d time.Duration, change func(p *proxy)) bool {
+	for _, i := range c.random.Perm(len(c.slots)) {
+		in := c.slots[i]
+		if !in.proxy.busy.TryLock() {
+			continue
+		}
+		c.going.Go(func() {
+			defer in.proxy.busy.Unlock()
+			c.say("network of %s: %s, for %s", in.name, what, d)
+			in.proxy.set(func() { change(in.proxy) })
+			<-time.After(d)
+			in.proxy.calm()
+			c.say("network of %s is good", in.name)
+		})
+		return true
+	}
+	return false
 }

@@ -34,6 +34,7 @@ type ledger struct {
 	states  map[string]int64
 	fires   int64 // covered fire times
 	begun   int64 // attempts
+	putBack int64 // attempts that were given out in an answer that did not arrive, and were put back
 	stale   int64 // attempts whose end was told by a scheduler that had lost its claim
 	bytes   int64 // of output that was compared
 	limits  map[string]*limited
@@ -346,19 +347,27 @@ func (l *ledger) neverRan(j *tortureJob, r *jobcenter.Run, h *history) {
 }
 
 // superseded: an attempt that another one followed had failed and was to be
-// tried again, or was lost.
+// tried again, was lost, or had been given out in an answer that did not arrive:
+// then it has not begun, and was put back.
 func (l *ledger) superseded(j *tortureJob, r *jobcenter.Run, h *history, n int) {
 	a, next := &h.attempts[n-1], &h.attempts[min(n, len(h.attempts)-1)]
 	own, others := a.held()
+	again := l.mayRetry(j, a, n)
+	if a.claim == nil && a.begin == nil && (others == nil || others.word == string(jobcenter.RunQueued)) {
+		again = true
+		if next.claim != nil && next.claim.word == "" {
+			l.putBack++
+		}
+	}
 	if n == len(h.attempts) || next.claim == nil {
 		// Who had the next one was killed before it could say so: either.
-		if !l.mayRetry(j, a, n) && others == nil && !j.RequestsRecovery {
+		if !again && others == nil && !j.RequestsRecovery {
 			l.fail(j.ID, r, h, "attempt %d was followed by another one without a reason", n)
 		}
 		return
 	}
 	if next.claim.word != string(jobcenter.ReasonNodeDied) {
-		if !l.mayRetry(j, a, n) {
+		if !again {
 			l.fail(j.ID, r, h, "attempt %d was tried again for %q", n, next.claim.word)
 		}
 		return

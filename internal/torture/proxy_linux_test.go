@@ -12,6 +12,7 @@ type proxy struct {
 	server   string
 	listener net.Listener
 	serving  sync.WaitGroup
+	busy     sync.Mutex // held by what happens to it
 
 	mu       sync.Mutex
 	links    map[*link]bool
@@ -48,7 +49,7 @@ func newProxy(t *testing.T, server string) *proxy {
 	t.Cleanup(func() {
 		_ = listener.Close()
 		p.calm()
-		p.cut()
+		p.set(p.cutAll)
 		p.serving.Wait()
 	})
 	return p
@@ -130,20 +131,16 @@ func (p *proxy) carry(l *link, from, to net.Conn, harm *harm) {
 	}
 }
 
-// cut ends all connections.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// cutAll ends all connections, under the lock.
+func (p *proxy) cutAll() {
 	for l := range p.links {
 		l.close()
 		p.cuts++
 	}
 }
 
-// stall holds back all bytes until calm.
+// stall holds back all bytes until calm, under the lock.
 func (p *proxy) stall() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.stalled == nil {
 		p.stalled = make(chan struct{})
 	}

@@ -8,7 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/jobcenter-go/jobcenter"
+	"github.com/jobcenter-go/jobcenter/jobstore/mongostore"
+	"github.com/jobcenter-go/jobcenter/jobstore/redisstore"
 	"github.com/jobcenter-go/jobcenter/jobstore/sqlstore"
 )
 
@@ -26,6 +31,10 @@ type storeKind struct {
 func kindsOfStores() []storeKind {
 	return []storeKind{
 		{name: "sqlite", open: openSQL},
+		{name: "postgresql", open: openSQL, newServer: newPostgres},
+		{name: "mariadb", open: openSQL, newServer: newMariaDB},
+		{name: "redis", open: openRedis, newServer: newRedis},
+		{name: "mongodb", open: openMongo, newServer: newFerret},
 	}
 }
 
@@ -42,6 +51,15 @@ func kindOfStore(name string) (storeKind, error) {
 
 func openSQL(ctx context.Context, url string) (jobcenter.JobStore, error) {
 	return sqlstore.Open(ctx, url, sqlstore.Options{})
+}
+
+func openRedis(ctx context.Context, url string) (jobcenter.JobStore, error) {
+	redis.SetLogger(&logging.VoidLogger{}) // what it says of each connection is no news here
+	return redisstore.Open(ctx, url, redisstore.Options{})
+}
+
+func openMongo(ctx context.Context, url string) (jobcenter.JobStore, error) {
+	return mongostore.Open(ctx, url, mongostore.Options{})
 }
 
 func sqliteURL(folder string) string {

@@ -207,8 +207,9 @@ func newChaos(s *schedulers, random *rand.Rand, direct string, server *server) *
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = diary.Close() })
-	c := &chaos{schedulers: s, random: random, server: server, diary: diary, counts: map[string]int{}}
+	c := &chaos{schedulers: s, random: random, server: server, diary: diary, pace: 1200 * time.Millisecond, counts: map[string]int{}}
 	if server == nil {
+		c.pace = 2 * time.Second // a scheduler that is stopped can stop the others
 		c.lock = func(d time.Duration) error { return holdLock(context.WithoutCancel(s.t.Context()), direct, d) }
 	}
 	return c
@@ -266,12 +267,18 @@ func (l *ledger) figures(c *chaos, took time.Duration) {
 	for _, name := range slices.Sorted(maps.Keys(c.counts)) {
 		happened = append(happened, fmt.Sprintf("%s: %d", name, c.counts[name]))
 	}
+	cuts := 0
+	for _, in := range c.slots {
+		if in.proxy != nil {
+			in.proxy.set(func() { cuts += in.proxy.cuts })
+		}
+	}
 	gap, resumed := l.pauses(c)
 	l.t.Logf("fire times %d, rows %d, attempts begun %d in %s", l.fires, rows, l.begun, took.Round(time.Second))
 	l.t.Logf("rows: %s", strings.Join(states, ", "))
-	l.t.Logf("happenings: %s; scheduler processes: %d", strings.Join(happened, ", "), len(l.processes))
+	l.t.Logf("happenings: %s; scheduler processes: %d; connections cut: %d", strings.Join(happened, ", "), len(l.processes), cuts)
 	l.t.Logf("operator: %d calls, %d of them failed by the store, %d starts, %d stops", l.operator.done, l.operator.failed, len(l.operator.started), len(l.operator.asked))
-	l.t.Logf("ends told by schedulers that had lost their claim: %d; output compared: %d bytes; lines of journals: %d", l.stale, l.bytes, l.journals.lines)
+	l.t.Logf("ends told by schedulers that had lost their claim: %d; runs put back whose claim was not answered: %d; output compared: %d bytes; lines of journals: %d", l.stale, l.putBack, l.bytes, l.journals.lines)
 	l.t.Logf("longest time from a death to the record of what it left: %s; without any begin: %s; from the end of a disturbance to the next claim: %s; slowest renewal of a lease: %s",
 		time.Duration(l.worst)*time.Microsecond, gap, resumed, time.Duration(l.slowest)*time.Microsecond)
 	if l.wrong > 0 {
