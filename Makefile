@@ -52,6 +52,7 @@ torture: ## Kill and cut off schedulers, servers and stores, and check the ledge
 lint: ## Check style, the arrows between packages, and the console's sources
 	$(TOOL) golangci-lint run
 	cd bench && go tool -modfile=../tools/go.mod golangci-lint run -c ../.golangci.yml
+	cd jobstore/mongostore/ferret && go tool -modfile=../../../tools/go.mod golangci-lint run -c ../../../.golangci.yml
 	@if scripts/node.sh ok; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json && cd web && npm run --silent lint; fi
 
 fuzz: ## Fuzz each parser and decoder (FUZZTIME=30s)

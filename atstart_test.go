@@ -159,7 +159,7 @@ func (endsSlowly) Recover(context.Context, jobcenter.Run) (string, error) {
 func TestSpreadAndJitterAreTheJobs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := start(t, jobcenter.Options{}, nothing)
+		b := start(t, leisurely(), nothing)
 		hashed, err := trigger.ParseText(`crontab "H H * * *"`, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ const (
 func TestCalendarRows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := begin(t, jobcenter.Options{PollInterval: time.Hour}, nothing)
+		b := begin(t, leisurely(), nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: withCalendar(t, everyHour, mornings)})
 		b.wait(35*time.Hour + time.Minute)
 		b.wantRows("j",
@@ -78,7 +78,7 @@ func TestCalendarRowsAmongOthers(t *testing.T) {
 func TestCalendarRowsAfterAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := begin(t, jobcenter.Options{PollInterval: time.Hour}, nothing)
+		b := begin(t, leisurely(), nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: withCalendar(t, everyHour, mornings)})
 		b.wait(14*time.Hour + 30*time.Minute) // the last fire was at 11h
 		if _, err := b.Reschedule(t.Context(), "j", withCalendar(t, `{"type":"crontab","expression":"*/30 * * * *"`, `{"layers":[{"include":"daily","from":"20:00:00","to":"21:00:00"}]}`)); err != nil {
@@ -96,7 +96,7 @@ func TestCalendarRowsAfterAChange(t *testing.T) {
 func TestCalendarRowsOfAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := begin(t, jobcenter.Options{PollInterval: time.Hour}, nothing)
+		b := begin(t, leisurely(), nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: withCalendar(t, everyHour, mornings)})
 		b.wait(5*time.Hour + time.Minute)
 		b.pause("j", jobcenter.PauseOptions{})
@@ -120,7 +120,7 @@ func TestCalendarRowsWithJitter(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := begin(t, jobcenter.Options{PollInterval: time.Hour}, nothing)
+				b := begin(t, leisurely(), nothing)
 				b.add(jobcenter.Job{ID: fmt.Sprint("job", i), Trigger: withCalendar(t, everyHour+`,"jitter":"20m"`, mornings)})
 				b.wait(4*24*time.Hour - time.Minute)
 				var open, closed int64

@@ -59,7 +59,7 @@ func TestCatchUp(t *testing.T) {
 				b.begin()
 				b.wait(29 * time.Second)
 				b.wantRows("j", test.want...)
-				if most := ran.most("j"); most != 1 {
+				if most := ran.most(); most != 1 {
 					t.Errorf("%d at once, want one after the other", most)
 				}
 			})
@@ -108,7 +108,7 @@ func TestCatchUpOfSeveralSchedulers(t *testing.T) {
 			begin(t, jobcenter.Options{Store: store, Node: fmt.Sprint("n", i)}, ran.work(1500*time.Millisecond))
 		}
 		b.wait(10*time.Minute + 500*time.Millisecond)
-		if most := ran.most("j"); most != 3 {
+		if most := ran.most(); most != 3 {
 			t.Errorf("%d at once, max_instances is 3", most)
 		}
 		for i, run := range b.wantCovered("j", time.Second, begun().Add(time.Second), begun().Add(70*time.Minute)) {

@@ -336,7 +336,8 @@ type hook struct {
 // BeforeRun has check called before each attempt of the jobs that the filter
 // keeps (its Types are not looked at), in the goroutine of the run. An error
 // is a veto: the run is recorded as skipped with ReasonVeto and the error as
-// its message. check is to return soon: it takes of the run's time, and holds
+// its message, or as stopped if an attempt was made before. check is to return
+// soon: the run keeps its place meanwhile and no time limit counts, but it holds
 // up no other. ctx is that of the run. A panic of check is a veto as well.
 // Several are asked in the order in which they were set. cancel takes it away.
 func (s *Scheduler) BeforeRun(filter EventFilter, check func(ctx context.Context, job Job, run Run) error) (cancel func()) {

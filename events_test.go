@@ -248,6 +248,7 @@ func (h *history) follows(e *jobcenter.Event) string {
 		}
 		h.version = e.Job.Version
 		return ""
+	default:
 	}
 	if e.Run == nil {
 		return ""
@@ -267,6 +268,7 @@ func (h *history) follows(e *jobcenter.Event) string {
 		if last != jobcenter.EventRunStarted {
 			return fmt.Sprintf("%s after %q", e.Type, last)
 		}
+	default:
 	}
 	if !known {
 		h.lives[e.Run.ID] = h.life

@@ -179,7 +179,9 @@ type Limit struct {
 	// any number.
 	Running int `json:"running,omitempty"`
 	// Rate is how many runs of the key may start within any span of length
-	// Per. Zero means any number; else Per must be 1 ms to 24 h.
+	// Per. Zero means any number; else Per must be 1 ms to 24 h. A run that is
+	// tried again counts once, with its last start. One that waits for the rate
+	// may start up to Options.PollInterval later than it could.
 	Rate int           `json:"rate,omitempty"`
 	Per  time.Duration `json:"-"`
 }
@@ -219,7 +221,28 @@ const (
 )
 
 // trigger gives the trigger with the values that the job's id chooses.
-func (j *Job) trigger() trigger.Trigger { return trigger.ForJob(j.Trigger, j.ID) }
+func (j *Job) trigger() trigger.Trigger {
+	t := trigger.ForJob(j.Trigger, j.ID)
+	if t != nil && trigger.Type(t) == "" {
+		return wholeMicroseconds{t}
+	}
+	return t
+}
+
+// wholeMicroseconds is a trigger of the program's own, with fire times as
+// stores keep them: one that is the same for a store as the last is none.
+type wholeMicroseconds struct{ inner trigger.Trigger }
+
+// Next implements trigger.Trigger.
+func (w wholeMicroseconds) Next(after time.Time) (time.Time, bool) {
+	for at := after; ; {
+		fire, ok := w.inner.Next(at)
+		if kept := microseconds(fire); !ok || kept.After(after) || !fire.After(at) {
+			return kept, ok
+		}
+		at = fire
+	}
+}
 
 // State derives the job's state.
 func (j *Job) State() JobState {

@@ -221,16 +221,16 @@ func TestJobJSONForms(t *testing.T) {
 func TestJobJSONErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"task":"t","trigger":"interval hours=1","max_instance":2}`:    "max_instance",
-		`{"task":"t","trigger":"interval hours=1","retry":{"tries":2}}`: "tries",
-		`{"task":7}`:                  "task",
-		`{"task":"t","timeout":90}`:   "timeout",
-		`{"task":"t","timeout":"90"}`: "90s or 1h30m",
-		`{"task":"t","trigger":"interval hours=1","misfire_grace":"always"}`: "unlimited",
-		`{"task":"t","paused_until":"tomorrow"}`:                             "tomorrow",
-		`[]`:                                                                 "array",
+		`[]`:                                     "array",
+		`{"task":7}`:                             "task",
+		`{"task":"t","timeout":90}`:              "timeout",
+		`{"task":"t","timeout":"90"}`:            "90s or 1h30m",
+		`{"task":"t","paused_until":"tomorrow"}`: "tomorrow",
 		`{"task":"t","paused_until":"0001-01-01T00:00:00+01:00"}`: "year 0",
 		`{"task":"t","skip_until":"9999-12-31T23:30:00-01:00"}`:   "year 10000",
+		`{"task":"t","max_instance":2}`:                           "max_instance",
+		`{"task":"t","retry":{"tries":2}}`:                        "tries",
+		`{"task":"t","misfire_grace":"always"}`:                   "unlimited",
 	} {
 		var job Job
 		if err := json.Unmarshal([]byte(text), &job); err == nil || !strings.Contains(err.Error(), want) {

@@ -78,7 +78,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 				b.run("j")
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				if err := b.Scheduler.Run(ctx); err != nil {
+				if err := b.Run(ctx); err != nil {
 					t.Error(err)
 				}
 				if got := time.Since(begun()) - time.Minute; got != took {

@@ -51,7 +51,7 @@ func TestOverlap(t *testing.T) {
 				b.add(jobcenter.Job{ID: "j", Trigger: interval(t, time.Second), Overlap: test.overlap, MaxInstances: test.instances})
 				b.wait(8500 * time.Millisecond)
 				b.wantRows("j", test.want...)
-				if most := ran.most("j"); most != test.most {
+				if most := ran.most(); most != test.most {
 					t.Errorf("%d at once, want %d", most, test.most)
 				}
 			})
@@ -212,7 +212,7 @@ func TestOverlapOverSchedulers(t *testing.T) {
 		})
 		b.wait(time.Minute)
 		ran.wantOnce(t, 20)
-		if most := ran.most("j"); most != 2 {
+		if most := ran.most(); most != 2 {
 			t.Errorf("%d at once, want 2", most)
 		}
 	})

@@ -17,7 +17,8 @@ type PauseOptions struct {
 
 // Pause stops a job from firing until it is resumed. Runs that are queued or
 // running go on. Pausing a paused job changes the options only. The fire times
-// that pass meanwhile are recorded as skipped, in one row, when it ends.
+// that pass meanwhile are recorded as skipped, in one row, when it ends (or up
+// to there when the job is changed; times that a calendar closes have rows of their own).
 // ErrJobNotFound, or a *FieldError.
 func (s *Scheduler) Pause(ctx context.Context, id string, opts PauseOptions) (Job, error) {
 	return s.setPaused(ctx, id, true, opts)

@@ -225,6 +225,7 @@ func (b *bench) pauseAll(q jobcenter.JobQuery) (int, error) {
 }
 
 func (b *bench) resumeAll(q jobcenter.JobQuery) (int, error) { return b.ResumeAll(b.t.Context(), q) }
+
 func (b *bench) removeAll(q jobcenter.JobQuery) (int, error) { return b.RemoveAll(b.t.Context(), q) }
 
 // More jobs than a page holds, of which some vanish meanwhile.

@@ -43,57 +43,63 @@ func (m moody) Next(after time.Time) (time.Time, bool) {
 	return after.Truncate(time.Minute).Add(time.Minute), true
 }
 
+// ward is a scheduler with a task and a trigger that can be made to fail.
+type ward struct {
+	*bench
+	task *picky
+	mood atomic.Int64
+}
+
 // Everything that takes a job out of service, and what brings it back.
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
-	mood, task := new(atomic.Int64), &picky{TaskFunc: nothing}
 	for name, test := range map[string]struct {
-		spoil  func(b *bench, job *jobcenter.Job)
+		spoil  func(w *ward, job *jobcenter.Job)
 		reason string
-		waits  bool                 // for a while, in which somebody else may know
-		mend   func(b *bench) error // nil: by Release
+		waits  bool                // for a while, in which somebody else may know
+		mend   func(w *ward) error // nil: by Release
 	}{
 		"unknown task": {
-			func(_ *bench, job *jobcenter.Job) { job.Task = "new" }, `unknown task "new"`, true,
-			func(b *bench) error { return b.AddTask("new", jobcenter.TaskFunc(nothing)) },
+			func(_ *ward, job *jobcenter.Job) { job.Task = "new" }, `unknown task "new"`, true,
+			func(w *ward) error { return w.AddTask("new", jobcenter.TaskFunc(nothing)) },
 		},
 		"unknown executor": {
-			func(_ *bench, job *jobcenter.Job) { job.Executor = "new" }, `unknown executor "new"`, true,
-			func(b *bench) error { return b.AddExecutor("new", pool(b.t, 1)) },
+			func(_ *ward, job *jobcenter.Job) { job.Executor = "new" }, `unknown executor "new"`, true,
+			func(w *ward) error { return w.AddExecutor("new", pool(w.t, 1)) },
 		},
 		"arguments": {
-			func(_ *bench, job *jobcenter.Job) { job.Version++; task.refuses.Store(true) }, "arguments: they have gone out of fashion", false,
-			func(*bench) error { task.refuses.Store(false); return nil },
+			func(w *ward, job *jobcenter.Job) { job.Version++; w.task.refuses.Store(true) }, "arguments: they have gone out of fashion", false,
+			func(w *ward) error { w.task.refuses.Store(false); return nil },
 		},
 		"panic about arguments": {
-			func(_ *bench, job *jobcenter.Job) { job.Version++; task.panics.Store(true) }, "arguments: checking them panicked: no idea", false,
-			func(*bench) error { task.panics.Store(false); return nil },
+			func(w *ward, job *jobcenter.Job) { job.Version++; w.task.panics.Store(true) }, "arguments: checking them panicked: no idea", false,
+			func(w *ward) error { w.task.panics.Store(false); return nil },
 		},
 		"no trigger": {
-			func(_ *bench, job *jobcenter.Job) { job.Trigger = nil }, "no trigger", false,
-			func(b *bench) error { _, err := b.Reschedule(b.t.Context(), "j", moody{mood}); return err },
+			func(_ *ward, job *jobcenter.Job) { job.Trigger = nil }, "no trigger", false,
+			func(w *ward) error { _, err := w.Reschedule(w.t.Context(), "j", moody{&w.mood}); return err },
 		},
 		"panic of the trigger": {
-			func(*bench, *jobcenter.Job) { mood.Store(1) }, "trigger panicked: not today", false,
+			func(w *ward, _ *jobcenter.Job) { w.mood.Store(1) }, "trigger panicked: not today", false,
 			nil,
 		},
 		"trigger that goes back": {
-			func(*bench, *jobcenter.Job) { mood.Store(2) }, "trigger gave", false,
+			func(w *ward, _ *jobcenter.Job) { w.mood.Store(2) }, "trigger gave", false,
 			nil,
 		},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:tparallel // they share the task and the trigger, whose mood they change
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				mood.Store(0)
-				task.refuses.Store(false)
-				task.panics.Store(false)
 				store := jobcenter.NewMemoryStore(0)
-				b := begin(t, jobcenter.Options{Store: store, Tasks: map[string]jobcenter.Task{"picky": task}}, nothing)
+				w := &ward{task: &picky{TaskFunc: nothing}}
+				b := begin(t, jobcenter.Options{Store: store, Tasks: map[string]jobcenter.Task{"picky": w.task}}, nothing)
+				w.bench = b
 				told := b.listen(jobcenter.EventFilter{Types: []jobcenter.EventType{jobcenter.EventJobQuarantined, jobcenter.EventJobReleased}})
-				b.addAs("picky", jobcenter.Job{ID: "j", Trigger: moody{mood}, MisfireGrace: jobcenter.NeverTooLate})
+				b.addAs("picky", jobcenter.Job{ID: "j", Trigger: moody{&w.mood}, MisfireGrace: jobcenter.NeverTooLate})
 				b.wait(90 * time.Second)
 				b.wantRows("j", "succeeded 1m0s")
-				alter(t, store, "j", func(job *jobcenter.Job) { test.spoil(b, job) })
+				alter(t, store, "j", func(job *jobcenter.Job) { test.spoil(w, job) })
 				b.wait(31 * time.Second)
 				if test.waits {
 					if job := b.job("j"); job.State() != jobcenter.JobActive {
@@ -107,12 +113,12 @@ func TestQuarantine(t *testing.T) {
 				}
 				b.wait(10*time.Minute - time.Since(begun()) + time.Second)
 				b.wantRows("j", "succeeded 1m0s")
-				mood.Store(0)
+				w.mood.Store(0)
 				if test.mend == nil {
 					if _, err := b.Release(t.Context(), "j"); err != nil {
 						t.Fatal(err)
 					}
-				} else if err := test.mend(b); err != nil {
+				} else if err := test.mend(w); err != nil {
 					t.Fatal(err)
 				}
 				b.wait(30 * time.Second)

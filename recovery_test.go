@@ -117,18 +117,18 @@ func TestTakesNothingWithoutALease(t *testing.T) {
 	})
 }
 
-// dies starts a run of a job on a node of which nothing is heard afterwards,
+// dies starts a run of the job j on a node of which nothing is heard afterwards,
 // and returns what brings it back to life.
-func dies(t *testing.T, memory jobcenter.JobStore, node, jobID string, work jobcenter.TaskFunc) (b *bench, revive func()) {
+func dies(t *testing.T, memory jobcenter.JobStore, node string, work jobcenter.TaskFunc) (revive func()) {
 	t.Helper()
 	store := newTroubled(memory)
-	b = start(t, jobcenter.Options{Store: store, Node: node, StopGrace: -1}, work)
-	b.run(jobID)
+	b := start(t, jobcenter.Options{Store: store, Node: node, StopGrace: -1}, work)
+	b.run("j")
 	b.wait(time.Second)
 	store.set(true, everyMethod()...)
 	revive = func() { store.set(false, everyMethod()...) }
 	t.Cleanup(revive)
-	return b, revive
+	return revive
 }
 
 // A run whose node died is tried again if its job asks for that, at once, on
@@ -145,7 +145,7 @@ func TestRequestsRecovery(t *testing.T) {
 			return nil
 		})
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
-		dead, _ := dies(t, memory, "dead", "j", func(ctx context.Context, run *jobcenter.RunContext) error {
+		dies(t, memory, "dead", func(ctx context.Context, run *jobcenter.RunContext) error {
 			fmt.Fprint(run.Stdout, "once, ")
 			return untilDone(ctx, run)
 		})
@@ -160,7 +160,6 @@ func TestRequestsRecovery(t *testing.T) {
 			t.Errorf("output = %q", got)
 		}
 		told.wantTypes(t, jobcenter.EventRunRetry, jobcenter.EventRunStarted, jobcenter.EventRunEnded)
-		_ = dead
 	})
 }
 
@@ -205,7 +204,7 @@ func TestStaleHolderLoses(t *testing.T) {
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
 		var cause error
 		var ended time.Time
-		_, revive := dies(t, memory, "stale", "j", func(ctx context.Context, run *jobcenter.RunContext) error {
+		revive := dies(t, memory, "stale", func(ctx context.Context, run *jobcenter.RunContext) error {
 			<-ctx.Done()
 			cause, ended = context.Cause(ctx), time.Now()
 			fmt.Fprint(run.Stdout, "the old holder")
@@ -243,7 +242,7 @@ func TestStoppedRunIsNotRecovered(t *testing.T) {
 		memory := jobcenter.NewMemoryStore(0)
 		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
-		dies(t, memory, "dead", "j", untilDone)
+		dies(t, memory, "dead", untilDone)
 		if err := b.StopRun(t.Context(), b.only("j").ID, "li"); err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +259,7 @@ func TestLostRunOfARemovedJob(t *testing.T) {
 		memory := jobcenter.NewMemoryStore(0)
 		b := newBench(t, jobcenter.Options{Store: memory, Node: "other"}, nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t), RequestsRecovery: true})
-		dies(t, memory, "dead", "j", untilDone)
+		dies(t, memory, "dead", untilDone)
 		if err := b.Remove(t.Context(), "j"); err != nil {
 			t.Fatal(err)
 		}

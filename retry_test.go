@@ -58,12 +58,14 @@ func TestRetryRules(t *testing.T) {
 		"bad args":  {jobcenter.Retry{Attempts: 9}, 0, always(&jobcenter.ArgsError{Err: errUnlucky}), 1, jobcenter.RunFailed, jobcenter.ReasonBadArgs, 0},
 		"no retry":  {jobcenter.Retry{Attempts: 9}, 0, always(jobcenter.NoRetry(errUnlucky)), 1, jobcenter.RunFailed, jobcenter.ReasonError, 0},
 		"no retry, wrapped, of an exit code": {
-			jobcenter.Retry{Attempts: 9}, 0, always(fmt.Errorf("saving: %w", jobcenter.NoRetry(&jobcenter.ExitError{Code: 2}))),
+			jobcenter.Retry{Attempts: 9},
+			0, always(fmt.Errorf("saving: %w", jobcenter.NoRetry(&jobcenter.ExitError{Code: 2}))),
 			1, jobcenter.RunFailed, jobcenter.ReasonExitCode, 0,
 		},
 		"after": {jobcenter.Retry{Attempts: 3}, 0, always(jobcenter.RetryAfter(errUnlucky, time.Minute)), 3, jobcenter.RunFailed, jobcenter.ReasonError, 2 * time.Minute},
 		"after longer than the longest": {
-			jobcenter.Retry{Attempts: 2, MaxDelay: time.Second}, 0, always(fmt.Errorf("busy: %w", jobcenter.RetryAfter(errUnlucky, time.Hour))),
+			jobcenter.Retry{Attempts: 2, MaxDelay: time.Second},
+			0, always(fmt.Errorf("busy: %w", jobcenter.RetryAfter(errUnlucky, time.Hour))),
 			2, jobcenter.RunFailed, jobcenter.ReasonError, time.Hour,
 		},
 		"at once":            {jobcenter.Retry{Attempts: 3}, 0, always(jobcenter.RetryAfter(errUnlucky, -time.Hour)), 3, jobcenter.RunFailed, jobcenter.ReasonError, 0},

@@ -115,7 +115,7 @@ const (
 	ReasonPaused      Reason = "paused"       // skipped: the job was paused
 	ReasonSkip        Reason = "skip"         // skipped: somebody asked for it
 	ReasonCalendar    Reason = "calendar"     // skipped: closed by the trigger's calendar
-	ReasonVeto        Reason = "veto"         // skipped: the program's veto
+	ReasonVeto        Reason = "veto"         // skipped, or stopped before a further attempt: the program's veto
 	ReasonRemoved     Reason = "removed"      // skipped: the job was removed before it could run
 	ReasonError       Reason = "error"        // failed: the task returned an error
 	ReasonExitCode    Reason = "exit_code"    // failed: the process ended with a code other than 0

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -232,7 +233,7 @@ func TestRunContext(t *testing.T) {
 			}
 			var told int
 			run.WatchOutcome(func() { told++ })
-			run.Logger().Info("hello", "n", 1)
+			run.Logger().Info("hello", slog.Int("n", 1))
 			run.SetExitCode(3)
 			if err := run.SetResult("r"); err != nil {
 				return err

@@ -56,13 +56,13 @@ func (s *Scheduler) Why(ctx context.Context, jobID string, at time.Time, lang tr
 			return Explanation{}, err
 		}
 		job, err := k.store.Job(ctx, jobID)
-		if err != nil && !errors.Is(err, ErrJobNotFound) {
-			return Explanation{}, err
-		}
+		gone := errors.Is(err, ErrJobNotFound)
 		switch {
-		case run != nil && !(err == nil && between(&job, run, at)):
+		case err != nil && !gone:
+			return Explanation{}, err
+		case run != nil && (gone || !between(&job, run, at)):
 			return explainRun(at, run, lang), nil
-		case err == nil:
+		case !gone:
 			return k.explainJob(&job, at, time.Now(), lang), nil
 		}
 		missing = err

@@ -17,32 +17,32 @@ import (
 	"github.com/jobcenter-go/jobcenter/internal/sqlkit"
 )
 
-// onServers runs a test with a new database on each server that there is.
-func onServers(t *testing.T, test func(t *testing.T, url string)) {
+// servers are the kinds of server, and what names one of each.
+func servers() map[string]string {
+	return map[string]string{"postgres": "JOBCENTER_TEST_POSTGRES", "mysql": "JOBCENTER_TEST_MYSQL"}
+}
+
+// newDatabase makes a database, which ends with the test, and returns its URL.
+func newDatabase(t *testing.T, variable string) string {
 	t.Helper()
-	for kind, variable := range map[string]string{"postgres": "JOBCENTER_TEST_POSTGRES", "mysql": "JOBCENTER_TEST_MYSQL"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			text := os.Getenv(variable)
-			if text == "" {
-				t.Skip(variable + " is not set")
-			}
-			own, err := url.Parse(text)
-			if err != nil {
-				t.Fatal(variable + " is no URL")
-			}
-			server := open(t, text)
-			name := "jobcenter_test_" + strings.ToLower(rand.Text())
-			mustExec(t, server, "CREATE DATABASE "+name)
-			t.Cleanup(func() {
-				if _, err := server.Write.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
-					t.Error(err)
-				}
-			})
-			own.Path = "/" + name
-			test(t, own.String())
-		})
+	text := os.Getenv(variable)
+	if text == "" {
+		t.Skip(variable + " is not set")
 	}
+	own, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(variable + " is no URL")
+	}
+	server := open(t, text)
+	name := "jobcenter_test_" + strings.ToLower(rand.Text())
+	mustExec(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		if _, err := server.Write.ExecContext(context.Background(), "DROP DATABASE "+name); err != nil {
+			t.Error(err)
+		}
+	})
+	own.Path = "/" + name
+	return own.String()
 }
 
 func TestRebind(t *testing.T) {
@@ -89,7 +89,7 @@ func TestOpenRefusesURLsOfServers(t *testing.T) {
 
 func TestOpenWithoutAServer(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,135 +107,151 @@ func TestOpenWithoutAServer(t *testing.T) {
 
 func TestServerRefusesThePassword(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, text string) {
-		wrong, err := url.Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wrong.User = url.UserPassword("jobcenter_nobody", "secret-word")
-		db, err := sqlkit.Open(t.Context(), wrong.String())
-		if err == nil {
-			_ = db.Close()
-			t.Fatal("an unknown user was let in")
-		}
-		if strings.Contains(err.Error(), "secret-word") {
-			t.Errorf("error %q repeats the password", err)
-		}
-	})
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			text := newDatabase(t, variable)
+			wrong, err := url.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong.User = url.UserPassword("jobcenter_nobody", "secret-word")
+			db, err := sqlkit.Open(t.Context(), wrong.String())
+			if err == nil {
+				_ = db.Close()
+				t.Fatal("an unknown user was let in")
+			}
+			if strings.Contains(err.Error(), "secret-word") {
+				t.Errorf("error %q repeats the password", err)
+			}
+		})
+	}
 }
 
 func TestServerSessions(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, url string) {
-		db := open(t, url)
-		settings := map[string]string{
-			"SHOW transaction_isolation": "read committed",
-			"SHOW lock_timeout":          "10s",
-			"SHOW application_name":      "jobcenter",
-		}
-		if db.Dialect == sqlkit.MySQL {
-			settings = map[string]string{
-				"SELECT @@sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
-				"SELECT @@collation_connection":                "utf8mb4_bin",
-				"SELECT @@innodb_lock_wait_timeout":            "10",
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, variable)
+			db := open(t, url)
+			settings := map[string]string{
+				"SHOW transaction_isolation": "read committed",
+				"SHOW lock_timeout":          "10s",
+				"SHOW application_name":      "jobcenter",
 			}
-		}
-		for query, want := range settings {
-			var got string
-			if err := db.Write.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
-				t.Errorf("%s: %q, %v; want %q", query, got, err, want)
-			}
-		}
-		// What another transaction commits is seen by the next statement.
-		mustExec(t, db, "CREATE TABLE thing (id INTEGER)")
-		if err := db.InTx(t.Context(), func(tx *sql.Tx) error {
-			for want := range 3 {
-				var got int
-				if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM thing").Scan(&got); err != nil {
-					return err
+			if db.Dialect == sqlkit.MySQL {
+				settings = map[string]string{
+					"SELECT @@sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
+					"SELECT @@collation_connection":                "utf8mb4_bin",
+					"SELECT @@innodb_lock_wait_timeout":            "10",
 				}
-				if got != want {
-					t.Errorf("%d rows, want %d", got, want)
-				}
-				mustExec(t, db, "INSERT INTO thing VALUES (1)")
 			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-	})
+			for query, want := range settings {
+				var got string
+				if err := db.Write.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != want {
+					t.Errorf("%s: %q, %v; want %q", query, got, err, want)
+				}
+			}
+			// What another transaction commits is seen by the next statement.
+			mustExec(t, db, "CREATE TABLE thing (id INTEGER)")
+			if err := db.InTx(t.Context(), func(tx *sql.Tx) error {
+				for want := range 3 {
+					var got int
+					if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM thing").Scan(&got); err != nil {
+						return err
+					}
+					if got != want {
+						t.Errorf("%d rows, want %d", got, want)
+					}
+					mustExec(t, db, "INSERT INTO thing VALUES (1)")
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
 
 // Two transactions that wait for each other both come through.
 func TestInTxTriesAgainAfterADeadlock(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, url string) {
-		db := open(t, url)
-		mustExec(t, db, "CREATE TABLE thing (id INTEGER PRIMARY KEY, n INTEGER)")
-		mustExec(t, db, "INSERT INTO thing VALUES (0, 0), (1, 0)")
-		var both, done sync.WaitGroup
-		both.Add(2)
-		tries := make([]int, 2)
-		for first := range 2 {
-			done.Go(func() {
-				err := db.InTx(context.Background(), func(tx *sql.Tx) error {
-					tries[first]++
-					for _, id := range []int{first, 1 - first} {
-						if _, err := tx.Exec(fmt.Sprintf("UPDATE thing SET n = n + 1 WHERE id = %d", id)); err != nil {
-							return fmt.Errorf("wrapped: %w", err)
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, variable)
+			db := open(t, url)
+			mustExec(t, db, "CREATE TABLE thing (id INTEGER PRIMARY KEY, n INTEGER)")
+			mustExec(t, db, "INSERT INTO thing VALUES (0, 0), (1, 0)")
+			var both, done sync.WaitGroup
+			both.Add(2)
+			tries := make([]int, 2)
+			for first := range 2 {
+				done.Go(func() {
+					err := db.InTx(context.Background(), func(tx *sql.Tx) error {
+						tries[first]++
+						for _, id := range []int{first, 1 - first} {
+							if _, err := tx.ExecContext(context.Background(), fmt.Sprintf("UPDATE thing SET n = n + 1 WHERE id = %d", id)); err != nil {
+								return fmt.Errorf("wrapped: %w", err)
+							}
+							if id == first && tries[first] == 1 { // both have a row before either wants the other's
+								both.Done()
+								both.Wait()
+							}
 						}
-						if id == first && tries[first] == 1 { // both have a row before either wants the other's
-							both.Done()
-							both.Wait()
-						}
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
 					}
-					return nil
 				})
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		done.Wait()
-		var sum int
-		if err := db.Read.QueryRowContext(t.Context(), "SELECT sum(n) FROM thing").Scan(&sum); err != nil || sum != 4 {
-			t.Errorf("sum %d, %v; want 4", sum, err)
-		}
-		if tries[0]+tries[1] < 3 {
-			t.Errorf("tries %v: there was no deadlock", tries)
-		}
-	})
+			}
+			done.Wait()
+			var sum int
+			if err := db.Read.QueryRowContext(t.Context(), "SELECT sum(n) FROM thing").Scan(&sum); err != nil || sum != 4 {
+				t.Errorf("sum %d, %v; want 4", sum, err)
+			}
+			if tries[0]+tries[1] < 3 {
+				t.Errorf("tries %v: there was no deadlock", tries)
+			}
+		})
+	}
 }
 
 func TestInTxOnServers(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, url string) {
-		db := open(t, url)
-		mustExec(t, db, "CREATE TABLE thing (id INTEGER)")
-		sad := errors.New("sad")
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		for _, want := range []error{nil, sad, context.Canceled} {
-			err := db.InTx(ctx, func(tx *sql.Tx) error {
-				if _, err := tx.ExecContext(ctx, "INSERT INTO thing VALUES (1)"); err != nil {
-					return err
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, variable)
+			db := open(t, url)
+			mustExec(t, db, "CREATE TABLE thing (id INTEGER)")
+			sad := errors.New("sad")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, want := range []error{nil, sad, context.Canceled} {
+				err := db.InTx(ctx, func(tx *sql.Tx) error {
+					if _, err := tx.ExecContext(ctx, "INSERT INTO thing VALUES (1)"); err != nil {
+						return err
+					}
+					if want == sad { //nolint:errorlint // it is the very one
+						return sad
+					}
+					if want != nil {
+						cancel()
+					}
+					return nil
+				})
+				if !errors.Is(err, want) {
+					t.Errorf("InTx = %v, want %v", err, want)
 				}
-				switch want {
-				case sad:
-					return sad
-				case context.Canceled:
-					cancel()
-				}
-				return nil
-			})
-			if !errors.Is(err, want) {
-				t.Errorf("InTx = %v, want %v", err, want)
 			}
-		}
-		if got := count(t, db, "thing"); got != 1 {
-			t.Errorf("%d rows, want the one that was committed", got)
-		}
-	})
+			if got := count(t, db, "thing"); got != 1 {
+				t.Errorf("%d rows, want the one that was committed", got)
+			}
+		})
+	}
 }
 
 func serverMigrations(upTo int) fstest.MapFS {
@@ -255,80 +271,88 @@ func serverMigrations(upTo int) fstest.MapFS {
 
 func TestMigrateServers(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, url string) {
-		var group sync.WaitGroup
-		for range 4 { // at once, each with connections of its own
-			group.Go(func() {
-				db, err := sqlkit.Open(context.Background(), url)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if err := errors.Join(sqlkit.Migrate(context.Background(), db, serverMigrations(2), "engine"), db.Close()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		group.Wait()
-		db := open(t, url)
-		if got := count(t, db, "step"); got != 2 {
-			t.Fatalf("%d steps, want 2: each once", got)
-		}
-		for _, version := range []int{2, 3, 3} {
-			if err := sqlkit.Migrate(t.Context(), db, serverMigrations(version), "engine"); err != nil {
-				t.Fatal(err)
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, variable)
+			var group sync.WaitGroup
+			for range 4 { // at once, each with connections of its own
+				group.Go(func() {
+					db, err := sqlkit.Open(context.Background(), url)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if err := errors.Join(sqlkit.Migrate(context.Background(), db, serverMigrations(2), "engine"), db.Close()); err != nil {
+						t.Error(err)
+					}
+				})
 			}
-			if got := count(t, db, "step"); got != version {
-				t.Errorf("%d steps after migrating to version %d", got, version)
+			group.Wait()
+			db := open(t, url)
+			if got := count(t, db, "step"); got != 2 {
+				t.Fatalf("%d steps, want 2: each once", got)
 			}
-		}
-		err := sqlkit.Migrate(t.Context(), db, serverMigrations(2), "engine")
-		if !errors.Is(err, sqlkit.ErrNewerSchema) {
-			t.Errorf("error %v, want ErrNewerSchema", err)
-		}
-		// A component without tables for the server says for what it has some.
-		err = sqlkit.Migrate(t.Context(), db, migrations(1), "account")
-		if err == nil || !strings.Contains(err.Error(), "allowed: sqlite") {
-			t.Errorf("error %v, want one that names what is allowed", err)
-		}
-	})
+			for _, version := range []int{2, 3, 3} {
+				if err := sqlkit.Migrate(t.Context(), db, serverMigrations(version), "engine"); err != nil {
+					t.Fatal(err)
+				}
+				if got := count(t, db, "step"); got != version {
+					t.Errorf("%d steps after migrating to version %d", got, version)
+				}
+			}
+			err := sqlkit.Migrate(t.Context(), db, serverMigrations(2), "engine")
+			if !errors.Is(err, sqlkit.ErrNewerSchema) {
+				t.Errorf("error %v, want ErrNewerSchema", err)
+			}
+			// A component without tables for the server says for what it has some.
+			err = sqlkit.Migrate(t.Context(), db, migrations(1), "account")
+			if err == nil || !strings.Contains(err.Error(), "allowed: sqlite") {
+				t.Errorf("error %v, want one that names what is allowed", err)
+			}
+		})
+	}
 }
 
 // A migration that another process has in hand is waited for, unless the
 // context ends.
 func TestMigrateStopsWaiting(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, url string) {
-		db := open(t, url)
-		conn, err := db.Write.Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		lock := "SELECT pg_advisory_lock(7669456869478265970)"
-		if db.Dialect == sqlkit.MySQL {
-			lock = "SELECT GET_LOCK(concat('jobcenter ', md5(database())), 0)"
-		}
-		if _, err := conn.ExecContext(t.Context(), lock); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- sqlkit.Migrate(ctx, db, serverMigrations(1), "engine") }()
-		waiting := "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-		if db.Dialect == sqlkit.MySQL {
-			waiting = "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state LIKE '%lock%'"
-		}
-		for n := 0; n == 0; {
-			if err := db.Read.QueryRowContext(t.Context(), waiting).Scan(&n); err != nil {
+	for kind, variable := range servers() {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			url := newDatabase(t, variable)
+			db := open(t, url)
+			conn, err := db.Write.Conn(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("error %v, want that of the context", err)
-		}
-		if err := conn.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+			lock := "SELECT pg_advisory_lock(7669456869478265970)"
+			if db.Dialect == sqlkit.MySQL {
+				lock = "SELECT GET_LOCK(concat('jobcenter ', md5(database())), 0)"
+			}
+			if _, err := conn.ExecContext(t.Context(), lock); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- sqlkit.Migrate(ctx, db, serverMigrations(1), "engine") }()
+			waiting := "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+			if db.Dialect == sqlkit.MySQL {
+				waiting = "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state LIKE '%lock%'"
+			}
+			for n := 0; n == 0; {
+				if err := db.Read.QueryRowContext(t.Context(), waiting).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want that of the context", err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

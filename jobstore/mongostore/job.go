@@ -108,6 +108,7 @@ func (s *Store) changeJob(ctx context.Context, id, operation string, decide func
 			break
 		}
 		if err = s.commit(ctx, []*jobChange{c}); err != nil {
+			s.note([]*jobChange{c})
 			break
 		}
 		if c.won {

@@ -570,14 +570,19 @@ func (s *Store) readOutput(ctx context.Context, row *runDoc, offset int64, limit
 	}
 	defer func() { err = errors.Join(err, cursor.Close(context.WithoutCancel(ctx))) }()
 	size := 0
+	type place struct{ attempt, offset int64 }
+	seen := map[place]bool{}
 	for cursor.Next(ctx) {
 		var doc chunkDoc
 		if err := cursor.Decode(&doc); err != nil {
 			return nil, err
 		}
-		if !row.counts(&doc) {
+		// An end may tell again what was told before.
+		at := place{doc.Attempt, doc.Offset}
+		if !row.counts(&doc) || seen[at] {
 			continue
 		}
+		seen[at] = true
 		size += len(doc.Data)
 		if size > limit && len(chunks) > 0 || len(chunks) == maxChunks {
 			break

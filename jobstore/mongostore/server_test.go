@@ -137,7 +137,9 @@ func database(tb testing.TB, of string) string {
 	}
 	tb.Cleanup(func() {
 		client := connect(tb, nil)
-		if err := client.Database(name).Drop(context.Background()); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), unhurried)
+		defer cancel()
+		if err := client.Database(name).Drop(ctx); err != nil {
 			tb.Errorf("drop the test's database: %v", err)
 		}
 	})

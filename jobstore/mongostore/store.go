@@ -41,9 +41,9 @@ type Options struct {
 	// share a database. Empty means DefaultPrefix.
 	Prefix string
 	// Timeout is how long one call of a method may take, however slow or dead
-	// the server is: then it returns an error. Where the fate of a write is in
-	// doubt by then, a call may take as long again to settle it. Zero means
-	// DefaultTimeout.
+	// the server is: then it returns an error. A write that has been sent by
+	// then is waited for as long again, and so is the word of what became of it.
+	// Zero means DefaultTimeout.
 	Timeout time.Duration
 }
 

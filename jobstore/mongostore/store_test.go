@@ -162,7 +162,7 @@ func TestConnectionDies(t *testing.T) {
 	}
 }
 
-// TestRunsInDoubt has a claim and a start of which the server never said
+// TestRunsInDoubt has a claim, a change and a start of which the server never said
 // whether they took place. The caller was told that they failed; so when the
 // server is back, their runs wait in the queue.
 func TestRunsInDoubt(t *testing.T) {
@@ -172,6 +172,10 @@ func TestRunsInDoubt(t *testing.T) {
 			_, err := store.Claim(context.Background(), can(), at(0), 10, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
 				return jobcenter.Decision{Next: at(9), Runs: []jobcenter.Run{runOf(job.ID, 1, jobcenter.RunRunning)}}
 			})
+			return err
+		},
+		"change": func(store *Store) error {
+			_, err := store.UpdateJob(context.Background(), "a", withRuns(runOf("a", 1, jobcenter.RunRunning)))
 			return err
 		},
 		"start": func(store *Store) error {
@@ -207,7 +211,7 @@ func TestRunsInDoubt(t *testing.T) {
 				if running := inState(t, sound, jobcenter.RunRunning); len(running) != 0 {
 					t.Errorf("running, although nobody carries them out: %v", running)
 				}
-				if !after && name == "claim" {
+				if !after && name != "start" {
 					if err := call(store); err != nil {
 						t.Fatal(err)
 					}

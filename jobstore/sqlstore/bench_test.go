@@ -9,17 +9,6 @@ import (
 	"github.com/jobcenter-go/jobcenter/jobstore/sqlstore"
 )
 
-// onEachServer runs a benchmark with each kind of database that there is.
-func onEachServer(b *testing.B, bench func(b *testing.B, on *server)) {
-	b.Helper()
-	for _, s := range servers() {
-		b.Run(s.kind, func(b *testing.B) {
-			s.start(b)
-			bench(b, s)
-		})
-	}
-}
-
 // fill adds jobs that are all due.
 func fill(b *testing.B, store *sqlstore.Store, jobs int) {
 	b.Helper()
@@ -39,28 +28,31 @@ func fill(b *testing.B, store *sqlstore.Store, jobs int) {
 }
 
 func BenchmarkClaim(b *testing.B) {
-	onEachServer(b, func(b *testing.B, on *server) {
-		for _, batch := range []int{1, 100, 1000} {
-			b.Run(fmt.Sprint(batch), func(b *testing.B) {
-				store := on.open(b)
-				defer closeIt(b, store)
-				fill(b, store, 1000)
-				n := 0
-				claims := 0
-				for b.Loop() {
-					claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
-						n++
-						return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
-					})
-					if err != nil || len(claimed) != batch {
-						b.Fatal(len(claimed), err)
+	for _, on := range servers() {
+		b.Run(on.kind, func(b *testing.B) {
+			on.start(b)
+			for _, batch := range []int{1, 100, 1000} {
+				b.Run(fmt.Sprint(batch), func(b *testing.B) {
+					store := on.open(b)
+					defer closeIt(b, store)
+					fill(b, store, 1000)
+					n := 0
+					claims := 0
+					for b.Loop() {
+						claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
+							n++
+							return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
+						})
+						if err != nil || len(claimed) != batch {
+							b.Fatal(len(claimed), err)
+						}
+						claims += len(claimed)
 					}
-					claims += len(claimed)
-				}
-				b.ReportMetric(float64(claims)/b.Elapsed().Seconds(), "claims/s")
-			})
-		}
-	})
+					b.ReportMetric(float64(claims)/b.Elapsed().Seconds(), "claims/s")
+				})
+			}
+		})
+	}
 }
 
 func benchRun(job jobcenter.Job, n int) jobcenter.Run {
@@ -72,60 +64,66 @@ func benchRun(job jobcenter.Job, n int) jobcenter.Run {
 
 // BenchmarkFire is all that a store does for a fire: claim and end.
 func BenchmarkFire(b *testing.B) {
-	onEachServer(b, func(b *testing.B, on *server) {
-		for _, batch := range []int{100, 1000} {
-			b.Run(fmt.Sprint(batch), func(b *testing.B) {
-				store := on.open(b)
-				defer closeIt(b, store)
-				fill(b, store, 1000)
-				n := 0
-				for b.Loop() {
-					claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
-						n++
-						return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
-					})
-					if err != nil {
-						b.Fatal(err)
+	for _, on := range servers() {
+		b.Run(on.kind, func(b *testing.B) {
+			on.start(b)
+			for _, batch := range []int{100, 1000} {
+				b.Run(fmt.Sprint(batch), func(b *testing.B) {
+					store := on.open(b)
+					defer closeIt(b, store)
+					fill(b, store, 1000)
+					n := 0
+					for b.Loop() {
+						claimed, err := store.Claim(b.Context(), can(), base().AddDate(100, 0, 0), batch, func(job jobcenter.Job, _ jobcenter.Active) jobcenter.Decision {
+							n++
+							return jobcenter.Decision{Next: job.NextFireTime.Add(time.Minute), Runs: []jobcenter.Run{benchRun(job, n)}}
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
+						var records jobcenter.Records
+						for _, c := range claimed {
+							end := c.Runs[0]
+							end.State, end.EndedAt = jobcenter.RunSucceeded, end.FireTime
+							records.Ends = append(records.Ends, end)
+						}
+						if err := store.Record(b.Context(), records); err != nil {
+							b.Fatal(err)
+						}
 					}
-					var records jobcenter.Records
-					for _, c := range claimed {
-						end := c.Runs[0]
-						end.State, end.EndedAt = jobcenter.RunSucceeded, end.FireTime
-						records.Ends = append(records.Ends, end)
-					}
-					if err := store.Record(b.Context(), records); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "fires/s")
-			})
-		}
-	})
+					b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "fires/s")
+				})
+			}
+		})
+	}
 }
 
 // BenchmarkTakeQueued starts a run again and again while 10,000 of full jobs
 // and limits wait before it.
 func BenchmarkTakeQueued(b *testing.B) {
-	onEachServer(b, func(b *testing.B, on *server) {
-		store := on.open(b)
-		defer closeIt(b, store)
-		fillQueue(b, store)
-		b.ResetTimer()
-		for n := 0; b.Loop(); n++ {
-			taken, _, err := store.TakeQueued(b.Context(), can(), jobcenter.DefaultExecutor, base(), 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
-				run.State, run.Attempt = jobcenter.RunRunning, run.Attempt+1
-				return run
-			})
-			if err != nil || len(taken) != 1 || taken[0].Job.ID != "free" {
-				b.Fatal(taken, err)
+	for _, on := range servers() {
+		b.Run(on.kind, func(b *testing.B) {
+			on.start(b)
+			store := on.open(b)
+			defer closeIt(b, store)
+			fillQueue(b, store)
+			b.ResetTimer()
+			for n := 0; b.Loop(); n++ {
+				taken, _, err := store.TakeQueued(b.Context(), can(), jobcenter.DefaultExecutor, base(), 1, func(_ jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+					run.State, run.Attempt = jobcenter.RunRunning, run.Attempt+1
+					return run
+				})
+				if err != nil || len(taken) != 1 || taken[0].Job.ID != "free" {
+					b.Fatal(taken, err)
+				}
+				again := taken[0].Runs[0]
+				again.State = jobcenter.RunQueued
+				if err := store.Record(b.Context(), jobcenter.Records{Ends: []jobcenter.Run{again}}); err != nil {
+					b.Fatal(err)
+				}
 			}
-			again := taken[0].Runs[0]
-			again.State = jobcenter.RunQueued
-			if err := store.Record(b.Context(), jobcenter.Records{Ends: []jobcenter.Run{again}}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
+		})
+	}
 }
 
 // fillQueue has the job "free" wait for an executor behind jobs that may not start.
@@ -173,24 +171,33 @@ func fillQueue(tb testing.TB, store *sqlstore.Store) {
 }
 
 func BenchmarkAddJob(b *testing.B) {
-	onEachServer(b, func(b *testing.B, on *server) {
-		store := on.open(b)
-		defer closeIt(b, store)
-		n := 0
-		for b.Loop() {
-			n++
-			if err := addJob(b.Context(), store, minutely(b, fmt.Sprint("job", n))); err != nil {
-				b.Fatal(err)
+	for _, on := range servers() {
+		b.Run(on.kind, func(b *testing.B) {
+			on.start(b)
+			store := on.open(b)
+			defer closeIt(b, store)
+			n := 0
+			for b.Loop() {
+				n++
+				if err := addJob(b.Context(), store, minutely(b, fmt.Sprint("job", n))); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func BenchmarkLists(b *testing.B) {
-	onEachServer(b, benchLists)
+	for _, on := range servers() {
+		b.Run(on.kind, func(b *testing.B) {
+			on.start(b)
+			benchLists(b, on)
+		})
+	}
 }
 
 func benchLists(b *testing.B, on *server) {
+	b.Helper()
 	const jobs = 100_000
 	store := on.open(b)
 	defer closeIt(b, store)

@@ -28,29 +28,33 @@ const (
 // ends, again and again, and reads each time what it left behind.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, on *server) {
-		url := on.create(t)
-		store := openURL(t, url)
-		for i := range crashJobs {
-			if err := addJob(t.Context(), store, minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		closeIt(t, store)
-		told := map[string]jobcenter.RunState{} // what the child said was committed
-		for range *crashes {
-			runUntilKilled(t, url, 1+rand.IntN(60), told)
-			if on.variable != "" { // the server may still be about what the dead one asked last
-				execOn(t, url, "SELECT seq FROM jobcenter_job FOR UPDATE", "SELECT seq FROM jobcenter_run FOR UPDATE")
-			}
+	for _, on := range servers() {
+		t.Run(on.kind, func(t *testing.T) {
+			t.Parallel()
+			on.start(t)
+			url := on.create(t)
 			store := openURL(t, url)
-			checkCrashed(t, store, told)
-			closeIt(t, store)
-			if t.Failed() {
-				return
+			for i := range crashJobs {
+				if err := addJob(t.Context(), store, minutely(t, fmt.Sprintf("job%02d", i))); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-	})
+			closeIt(t, store)
+			told := map[string]jobcenter.RunState{} // what the child said was committed
+			for range *crashes {
+				runUntilKilled(t, url, 1+rand.IntN(60), told)
+				if on.variable != "" { // the server may still be about what the dead one asked last
+					execOn(t, url, "SELECT seq FROM jobcenter_job FOR UPDATE", "SELECT seq FROM jobcenter_run FOR UPDATE")
+				}
+				store := openURL(t, url)
+				checkCrashed(t, store, told)
+				closeIt(t, store)
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
 }
 
 // runUntilKilled starts the child, notes what it says, and kills it after so

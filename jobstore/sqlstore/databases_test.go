@@ -26,21 +26,10 @@ type server struct {
 	free []string // URLs of those that no test uses
 }
 
+// servers are all kinds, the one that needs no server first. A test runs once
+// for each, and begins with start.
 func servers() []*server {
 	return []*server{{kind: "sqlite"}, {kind: "postgres", variable: "JOBCENTER_TEST_POSTGRES"}, {kind: "mysql", variable: "JOBCENTER_TEST_MYSQL"}}
-}
-
-// onEach runs a test with each kind of database, and drops at its end what was
-// made for it.
-func onEach(t *testing.T, test func(t *testing.T, on *server)) {
-	t.Helper()
-	for _, s := range servers() {
-		t.Run(s.kind, func(t *testing.T) {
-			t.Parallel()
-			s.start(t)
-			test(t, s)
-		})
-	}
 }
 
 // start skips the test where there is no server, and has its databases dropped

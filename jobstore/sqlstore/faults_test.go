@@ -30,7 +30,7 @@ func newWire(t *testing.T, text string) (*wire, string) {
 	if err != nil {
 		t.Fatal("the server's URL cannot be read")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func (w *wire) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", w.server)
+		far, err := new(net.Dialer).DialContext(context.Background(), "tcp", w.server)
 		if err != nil {
 			_ = near.Close()
 			continue
@@ -97,81 +97,79 @@ func (w *wire) silence() {
 	w.silent = true
 }
 
-func onServers(t *testing.T, test func(t *testing.T, on *server)) {
-	t.Helper()
-	onEach(t, func(t *testing.T, on *server) {
-		if on.variable == "" {
-			t.Skip("it has no server")
-		}
-		test(t, on)
-	})
-}
-
 // A connection that is lost in the middle of a transaction is an error that
 // leaves nothing behind, and the next call finds the server again.
 func TestLostConnection(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, on *server) {
-		wire, url := newWire(t, on.create(t))
-		store := openURL(t, url)
-		defer closeIt(t, store)
-		if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
-			t.Fatal(err)
-		}
-		run := jobcenter.Run{ID: "r", JobID: "a", FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunRunning, Attempt: 1}
-		decide := func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
-			return jobcenter.Decision{Next: base().Add(time.Minute), Runs: []jobcenter.Run{run}}
-		}
-		if _, err := store.Claim(t.Context(), can(), base(), 1, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
+	for _, on := range servers()[1:] {
+		t.Run(on.kind, func(t *testing.T) {
+			t.Parallel()
+			on.start(t)
+			wire, url := newWire(t, on.create(t))
+			store := openURL(t, url)
+			defer closeIt(t, store)
+			if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
+				t.Fatal(err)
+			}
+			run := jobcenter.Run{ID: "r", JobID: "a", FireTime: base(), LastFireTime: base(), FireCount: 1, State: jobcenter.RunRunning, Attempt: 1}
+			decide := func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
+				return jobcenter.Decision{Next: base().Add(time.Minute), Runs: []jobcenter.Run{run}}
+			}
+			if _, err := store.Claim(t.Context(), can(), base(), 1, func(job jobcenter.Job, active jobcenter.Active) jobcenter.Decision {
+				wire.cut()
+				return decide(job, active)
+			}); err == nil {
+				t.Error("a claim whose connection was lost is no error")
+			}
+			if _, err := store.Run(t.Context(), "r"); !errors.Is(err, jobcenter.ErrRunNotFound) {
+				t.Errorf("run: %v, want none", err)
+			}
+			claimed, err := store.Claim(t.Context(), can(), base(), 1, decide)
+			if err != nil || len(claimed) != 1 || len(claimed[0].Runs) != 1 {
+				t.Errorf("claimed %+v, %v; want the job again", claimed, err)
+			}
+			wire.cut() // connections that are not in use
+			if _, err := store.Job(t.Context(), "a"); err != nil {
+				t.Errorf("job: %v", err)
+			}
+			end := run
+			end.State, end.EndedAt = jobcenter.RunSucceeded, base()
 			wire.cut()
-			return decide(job, active)
-		}); err == nil {
-			t.Error("a claim whose connection was lost is no error")
-		}
-		if _, err := store.Run(t.Context(), "r"); !errors.Is(err, jobcenter.ErrRunNotFound) {
-			t.Errorf("run: %v, want none", err)
-		}
-		claimed, err := store.Claim(t.Context(), can(), base(), 1, decide)
-		if err != nil || len(claimed) != 1 || len(claimed[0].Runs) != 1 {
-			t.Errorf("claimed %+v, %v; want the job again", claimed, err)
-		}
-		wire.cut() // connections that are not in use
-		if _, err := store.Job(t.Context(), "a"); err != nil {
-			t.Errorf("job: %v", err)
-		}
-		end := run
-		end.State, end.EndedAt = jobcenter.RunSucceeded, base()
-		wire.cut()
-		if err := store.Record(t.Context(), jobcenter.Records{Ends: []jobcenter.Run{end}}); err != nil {
-			t.Errorf("record: %v", err)
-		}
-	})
+			if err := store.Record(t.Context(), jobcenter.Records{Ends: []jobcenter.Run{end}}); err != nil {
+				t.Errorf("record: %v", err)
+			}
+		})
+	}
 }
 
 // A server that answers no more does not hold a call for longer than its context.
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
-	onServers(t, func(t *testing.T, on *server) {
-		wire, url := newWire(t, on.create(t))
-		store := openURL(t, url)
-		defer closeIt(t, store)
-		if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err := store.Claim(ctx, can(), base(), 1, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
-			wire.silence()
+	for _, on := range servers()[1:] {
+		t.Run(on.kind, func(t *testing.T) {
+			t.Parallel()
+			on.start(t)
+			wire, url := newWire(t, on.create(t))
+			store := openURL(t, url)
+			defer closeIt(t, store)
+			if err := addJob(t.Context(), store, minutely(t, "a")); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err := store.Claim(ctx, can(), base(), 1, func(jobcenter.Job, jobcenter.Active) jobcenter.Decision {
+				wire.silence()
+				time.AfterFunc(time.Millisecond, cancel)
+				return jobcenter.Decision{Next: base().Add(time.Minute)}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("claim: %v, want the error of the context", err)
+			}
+			ctx, cancel = context.WithCancel(t.Context())
 			time.AfterFunc(time.Millisecond, cancel)
-			return jobcenter.Decision{Next: base().Add(time.Minute)}
+			if _, err := store.Job(ctx, "a"); !errors.Is(err, context.Canceled) {
+				t.Errorf("job: %v, want the error of the context", err)
+			}
+			wire.cut()
 		})
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("claim: %v, want the error of the context", err)
-		}
-		ctx, cancel = context.WithCancel(t.Context())
-		time.AfterFunc(time.Millisecond, cancel)
-		if _, err := store.Job(ctx, "a"); !errors.Is(err, context.Canceled) {
-			t.Errorf("job: %v, want the error of the context", err)
-		}
-		wire.cut()
-	})
+	}
 }

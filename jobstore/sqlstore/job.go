@@ -154,12 +154,12 @@ func appendStrings(list []string, value any) []string {
 var errOvertaken = errors.New("a job of this id was removed at the same time")
 
 // AddJobs stores new jobs, all or none; see jobcenter.JobStore.
-func (s *Store) AddJobs(ctx context.Context, make func() ([]jobcenter.Job, error)) error {
+func (s *Store) AddJobs(ctx context.Context, build func() ([]jobcenter.Job, error)) error {
 	var ids []string
 	covered := map[string]int64{} // by removed jobs of the same ids, as has been seen
 	err := errOvertaken
 	for errors.Is(err, errOvertaken) { // ever later ones
-		ids, err = s.addJobs(ctx, make, covered)
+		ids, err = s.addJobs(ctx, build, covered)
 	}
 	refused := (*refusal)(nil)
 	switch {
@@ -184,11 +184,11 @@ type refusal struct{ error }
 
 func (r *refusal) Unwrap() error { return r.error }
 
-// addJobs calls make before it locks anything, so it finds out afterwards
+// addJobs calls build before it locks anything, so it finds out afterwards
 // whether jobs of the same ids were removed meanwhile.
-func (s *Store) addJobs(ctx context.Context, make func() ([]jobcenter.Job, error), covered map[string]int64) (ids []string, err error) {
+func (s *Store) addJobs(ctx context.Context, build func() ([]jobcenter.Job, error), covered map[string]int64) (ids []string, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx transaction) error {
-		jobs, err := make()
+		jobs, err := build()
 		if err != nil {
 			return &refusal{err}
 		}

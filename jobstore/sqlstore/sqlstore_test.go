@@ -28,21 +28,48 @@ func addJob(ctx context.Context, store jobcenter.JobStore, jobs ...jobcenter.Job
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, on *server) {
-		storetest.Run(t, func(t *testing.T) jobcenter.JobStore {
-			t.Helper()
-			return on.open(t)
+	for _, on := range servers() {
+		t.Run(on.kind, func(t *testing.T) {
+			t.Parallel()
+			on.start(t)
+			storetest.Run(t, func(t *testing.T) jobcenter.JobStore {
+				t.Helper()
+				return on.open(t)
+			})
+			var mu sync.Mutex
+			urls := map[string]string{} // by folder
+			storetest.RunDurable(t, func(t *testing.T, dir string) jobcenter.JobStore {
+				t.Helper()
+				mu.Lock()
+				defer mu.Unlock()
+				if urls[dir] == "" {
+					urls[dir] = on.create(t)
+				}
+				return openURL(t, urls[dir])
+			})
 		})
-		var mu sync.Mutex
-		urls := map[string]string{} // by folder
-		storetest.RunDurable(t, func(t *testing.T, dir string) jobcenter.JobStore {
-			t.Helper()
-			mu.Lock()
-			defer mu.Unlock()
-			if urls[dir] == "" {
-				urls[dir] = on.create(t)
+	}
+}
+
+// What may start is found behind any number of runs that may not.
+func TestQueueBehindWhatIsFull(t *testing.T) {
+	t.Parallel()
+	for _, on := range servers() {
+		t.Run(on.kind, func(t *testing.T) {
+			t.Parallel()
+			on.start(t)
+			store := on.open(t)
+			defer closeIt(t, store)
+			fillQueue(t, store)
+			var asked []string
+			taken, _, err := store.TakeQueued(t.Context(), can(), jobcenter.DefaultExecutor, base(), 5, func(job jobcenter.Job, run jobcenter.Run) jobcenter.Run {
+				asked = append(asked, job.ID)
+				run.State, run.Attempt = jobcenter.RunRunning, run.Attempt+1
+				return run
+			})
+			if err != nil || len(taken) != 1 || taken[0].Job.ID != "free" || len(asked) != 1 {
+				t.Errorf("taken %d runs, asked about %v, %v; want that of the free job alone", len(taken), asked, err)
 			}
-			return openURL(t, urls[dir])
 		})
-	})
+	}
 }

@@ -39,7 +39,8 @@ func (p *proxy) serve(ctx context.Context, listener net.Listener) error {
 				return
 			}
 			defer func() { _ = server.Close() }()
-			for p.exchange(ctx, client, server) == nil {
+			for err == nil {
+				err = p.exchange(ctx, client, server)
 			}
 		}()
 	}
