@@ -185,7 +185,7 @@ func (b *bus) hold(jobIDs ...string) (release func(changed ...Event)) {
 			}
 			hold := b.holds[e.Job.ID]
 			at := next[e.Job.ID]
-			for i := at; i < len(hold.waiting); i++ {
+			for i := at; i < len(hold.waiting) && !follows(&hold.waiting[i], changed); i++ {
 				if comesBefore(&hold.waiting[i], &e) {
 					at = i + 1
 				}
@@ -203,6 +203,14 @@ func (b *bus) hold(jobIDs ...string) (release func(changed ...Event)) {
 			}
 		}
 	}
+}
+
+// follows reports whether an event that was kept back tells of a run that one
+// of the changes has made, or changed before: nothing after it is older.
+func follows(waits *Event, changed []Event) bool {
+	return waits.Run != nil && slices.ContainsFunc(changed, func(e Event) bool {
+		return e.Run != nil && e.Run.ID == waits.Run.ID && !comesBefore(waits, &e)
+	})
 }
 
 // comesBefore reports whether an event that was kept back is older than one

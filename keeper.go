@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 )
@@ -25,6 +26,9 @@ type keeper struct {
 	held  chan struct{} // the same for a look at what the store says of the runs here
 	sweep chan struct{} // and for the search for jobs that can be released
 	renew chan struct{} // and for the next sign of life
+	// judging holds one while the runs of dead nodes are seen to: who did so
+	// twice would tell of their ends twice.
+	judging chan struct{}
 	// ready is signalled when the store has taken one, or ends of runs.
 	ready chan struct{}
 
@@ -68,7 +72,7 @@ func newKeeper(s *Scheduler, name string, store JobStore) *keeper {
 	k := &keeper{
 		Scheduler: s, name: name, store: store,
 		wake: make(chan struct{}, 1), held: make(chan struct{}, 1), sweep: make(chan struct{}, 1),
-		renew: make(chan struct{}, 1), ready: make(chan struct{}, 1),
+		renew: make(chan struct{}, 1), ready: make(chan struct{}, 1), judging: make(chan struct{}, 1),
 	}
 	k.state.running = map[string]*execution{}
 	k.state.counted, k.state.valid = map[string]queueCount{}, map[string]int64{}
@@ -154,7 +158,12 @@ type claim struct {
 func (k *keeper) loop(ctx context.Context, start func(claim)) {
 	wait := newBackoff()
 	watch := clockWatch{last: time.Now()}
+	polled := time.Now()
 	for ctx.Err() == nil {
+		if time.Since(polled) >= k.opts.PollInterval {
+			k.noteBacklog() // rows may have come from another process
+			polled = time.Now()
+		}
 		if jump := watch.jump(time.Now()); jump != 0 && k.name == DefaultStore {
 			k.log.LogAttrs(ctx, slog.LevelWarn, "the clock jumped", slog.Duration("by", jump))
 			k.events.publish(Event{Type: EventClockJumped, Jump: jump})
@@ -169,7 +178,7 @@ func (k *keeper) loop(ctx context.Context, start func(claim)) {
 			continue
 		}
 		wait = newBackoff()
-		k.sleep(ctx, next)
+		k.sleep(ctx, earliest(next, polled.Add(k.opts.PollInterval)))
 	}
 }
 
@@ -211,16 +220,11 @@ func (w *clockWatch) jump(now time.Time) time.Duration {
 	return jump
 }
 
-// sleep waits until the instant, a change, or the next poll. The poll also
-// bounds how long a jump of the clock goes unnoticed, since timers do not see one.
+// sleep waits until the instant or a change. The instant is that of the next
+// poll at the latest, which also bounds how long a jump of the clock goes
+// unnoticed, since timers do not see one.
 func (k *keeper) sleep(ctx context.Context, until time.Time) {
-	pause := k.opts.PollInterval
-	polls := true
-	if !until.IsZero() {
-		if left := time.Until(until); left < pause {
-			pause, polls = left, false
-		}
-	}
+	pause := min(time.Until(until), k.opts.PollInterval)
 	if pause <= 0 {
 		return
 	}
@@ -230,9 +234,6 @@ func (k *keeper) sleep(ctx context.Context, until time.Time) {
 	case <-ctx.Done():
 	case <-k.wake:
 	case <-timer.C:
-		if polls {
-			k.noteBacklog() // rows may have come from another process
-		}
 	}
 }
 
@@ -279,7 +280,7 @@ func (k *keeper) pass(ctx context.Context, start func(claim)) (time.Time, error)
 	defer k.notePass()
 	for ctx.Err() == nil && !k.standby.Load() {
 		k.noteAsked(time.Now())
-		if !k.awaitStore(ctx) {
+		if !k.awaitStore(ctx) || k.standby.Load() { // it may have been long
 			break
 		}
 		waits, err := k.takeQueued(ctx, start)
@@ -421,9 +422,12 @@ func (k *keeper) release(executor Executor, places int) {
 func (k *keeper) started(job *Job, run Run, now time.Time) Run {
 	if run.StopBy != "" {
 		run.State, run.Reason, run.Message, run.EndedAt = RunStopped, ReasonStop, run.StopBy, now
+		if strings.HasPrefix(run.StopBy, replaced) {
+			run.Reason = ReasonCancel
+		}
 		return run
 	}
-	grace := job.grace(run.FireTime)
+	grace := job.graceOf(&run)
 	from := run.FireTime
 	if run.NotBefore.After(from) {
 		from = run.NotBefore

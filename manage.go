@@ -231,8 +231,11 @@ func (s *Scheduler) modify(ctx context.Context, id string, change func(*Job) err
 			job.Func = altered.Func
 			return job, nil, nil
 		}
-		// What the old definition still owed is settled by its own rules.
-		rows, settled := settle(job, active, now)
+		// What the old definition still owed is settled by its own rules, also
+		// where it was not understood until now.
+		owing := job
+		owing.Quarantine = ""
+		rows, settled := settle(owing, active, now)
 		altered.NextFireTime, altered.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
 		if slices.Contains(changed, "trigger") {
 			if altered.NextFireTime, err = firstFire(&altered, now); err != nil {

@@ -390,7 +390,7 @@ func TestMemoryStoreQueue(t *testing.T) {
 			start := func(run Run) Run {
 				run.State, run.Attempt, run.StartedAt = RunRunning, run.Attempt+1, second(now)
 				if run.Priority < 0 && run.Attempt > 1 {
-					run.State, run.StartedAt = RunMissed, time.Time{}
+					run.State = RunMissed
 				}
 				return run
 			}

@@ -52,12 +52,12 @@ func (s *Scheduler) adjust(ctx context.Context, id string, set func(job *Job)) (
 	var fields []string
 	return k.change(ctx, id, func(job Job, active Active, now time.Time) (Job, []Run, error) {
 		before = job
-		set(&job)
+		rows, settled := settle(before, active, now)
+		job.NextFireTime, job.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
+		set(&job) // by what is still to come, since the rest is settled
 		if fields = changedFields(&before, &job); len(fields) == 0 {
 			return before, nil, nil
 		}
-		rows, settled := settle(before, active, now)
-		job.NextFireTime, job.PreviousFireTime = settled.NextFireTime, settled.PreviousFireTime
 		job.Version, job.UpdatedAt = job.Version+1, microseconds(now)
 		return job, rows, nil
 	}, func(job *Job) []Event {

@@ -42,7 +42,7 @@ func plan(job Job, active Active, now time.Time) (d Decision) {
 		return keep(&job, problem)
 	}
 	d = Decision{Next: next, Previous: p.previous, Resume: job.Paused}
-	if d.Previous.Equal(p.since) {
+	if !p.fired {
 		d.Previous = job.PreviousFireTime
 	}
 	d.Runs, d.StopRunning = p.finish(active)
@@ -68,7 +68,7 @@ func passed(job Job, now time.Time, reason Reason) (rows []Run, after Job) {
 		next = time.Time{}
 	}
 	job.NextFireTime = next
-	if !p.previous.Equal(p.since) {
+	if p.fired {
 		job.PreviousFireTime = p.previous
 	}
 	p.closed(now.Add(time.Microsecond))
@@ -79,10 +79,12 @@ func passed(job Job, now time.Time, reason Reason) (rows []Run, after Job) {
 // planner gathers what becomes of a job's due fire times, earliest first.
 type planner struct {
 	job      *Job
+	trigger  trigger.Trigger // as it is for the job
 	now      time.Time
 	grace    time.Duration
 	previous time.Time // the fire time before the one at hand, or since
 	since    time.Time // from when on the ledger is this definition's to fill
+	fired    bool      // there is a fire time at hand
 	// settled are the spans whose fate is decided and that lie before tail.
 	settled []span
 	// tail begins with the earliest candidate: a fire time that may still run.
@@ -92,7 +94,7 @@ type planner struct {
 }
 
 func newPlanner(job *Job, now time.Time) *planner {
-	p := &planner{job: job, now: now, since: job.PreviousFireTime}
+	p := &planner{job: job, trigger: job.trigger(), now: now, since: job.PreviousFireTime}
 	// What came before the last change was settled by it.
 	if p.since.Before(job.UpdatedAt) {
 		p.since = job.UpdatedAt
@@ -116,12 +118,11 @@ func (p *planner) walk(see func(fire time.Time)) (next time.Time, problem string
 		return fire, ""
 	}
 	p.grace = p.job.grace(fire)
-	t := p.job.trigger()
 	for !fire.After(p.now) {
 		p.closed(fire)
 		see(fire)
-		p.previous = fire
-		next, ok := t.Next(fire)
+		p.previous, p.fired = fire, true
+		next, ok := p.trigger.Next(fire)
 		if !ok {
 			return time.Time{}, ""
 		}
@@ -139,7 +140,7 @@ func (p *planner) closed(fire time.Time) {
 	if p.previous.IsZero() || len(p.settled)+len(p.tail) >= maxSpans {
 		return
 	}
-	first, last, count := trigger.Closed(p.job.Trigger, p.previous, fire)
+	first, last, count := trigger.Closed(p.trigger, p.previous, fire)
 	if count > 0 {
 		p.add(span{first, last, count, RunSkipped, ReasonCalendar})
 	}
@@ -252,7 +253,7 @@ func (p *planner) finish(active Active) (rows []Run, stopRunning string) {
 			row.State, row.Reason, row.EndedAt = s.state, s.reason, p.now
 		} else {
 			row.Turn = p.now.Add(time.Duration(waiting) * turn)
-			if pace := p.job.CatchUp.Pace; pace > 0 && waiting > 0 {
+			if pace := p.job.CatchUp.Pace; p.job.Coalesce == CoalesceAll && pace > 0 && waiting > 0 {
 				row.NotBefore = p.now.Add(time.Duration(waiting) * pace)
 			}
 			waiting++
@@ -295,6 +296,40 @@ func (j *Job) grace(fire time.Time) time.Duration {
 		}
 	}
 	return time.Hour
+}
+
+// graceOf is how late a run of the job may start. Its fire time may be one that
+// only a former trigger had.
+func (j *Job) graceOf(run *Run) (grace time.Duration) {
+	defer func() {
+		if recover() != nil { // a trigger may be a user's own code
+			grace = time.Hour
+		}
+	}()
+	fire := run.FireTime
+	if j.MisfireGrace == 0 && run.JobVersion != j.Version && j.Trigger != nil && !j.firesAt(fire) {
+		if next, ok := j.trigger().Next(fire); ok {
+			fire = next
+		}
+	}
+	return j.grace(fire)
+}
+
+// firesAt reports whether an instant is a fire time of the job, or one that
+// its calendar closes, and so has a row of its own.
+func (j *Job) firesAt(at time.Time) (fires bool) {
+	defer func() {
+		if recover() != nil { // a trigger may be a user's own code
+			fires = false
+		}
+	}()
+	if j.Trigger == nil {
+		return false
+	}
+	before := at.Add(-time.Microsecond)
+	fire, ok := j.trigger().Next(before)
+	_, _, closed := trigger.Closed(j.trigger(), before, at.Add(time.Microsecond))
+	return ok && fire.Equal(at) || closed > 0
 }
 
 // newRun makes the row of one fire time, queued.

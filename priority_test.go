@@ -82,6 +82,7 @@ func TestPriorityIsOfTheRun(t *testing.T) {
 		b := newBench(t, jobcenter.Options{Defaults: jobcenter.Job{Priority: 5}}, nothing)
 		b.add(jobcenter.Job{ID: "j", Trigger: never(t), MaxInstances: 3})
 		b.run("j")
+		time.Sleep(time.Second)
 		if _, err := b.Modify(t.Context(), "j", func(job *jobcenter.Job) error { job.Priority = 9; return nil }); err != nil {
 			t.Fatal(err)
 		}

@@ -245,12 +245,18 @@ type backoff struct{ next time.Duration }
 
 func newBackoff() *backoff { return &backoff{100 * time.Millisecond} }
 
+// pause is how long to wait for the next attempt.
+func (b *backoff) pause() time.Duration {
+	pause := b.next
+	b.next = min(2*b.next, 10*time.Second)
+	return pause
+}
+
 // sleep waits for the next attempt, or a reason to make it at once; false if
 // ctx ended first.
 func (b *backoff) sleep(ctx context.Context, now <-chan struct{}) bool {
-	timer := time.NewTimer(b.next)
+	timer := time.NewTimer(b.pause())
 	defer timer.Stop()
-	b.next = min(2*b.next, 10*time.Second)
 	select {
 	case <-ctx.Done():
 		return false

@@ -17,10 +17,10 @@ func (k *keeper) keepLease(ctx context.Context) {
 	tick := time.NewTicker(k.opts.Lease / 3)
 	defer tick.Stop()
 	renewed := time.Now()
+	wait := newBackoff()  // a store that comes back is not to wait for the next tick, which may be far
 	var trusted time.Time // from when on a lease that has ended says that its node is dead
 	var judges sync.WaitGroup
 	defer judges.Wait()
-	judging := make(chan struct{}, 1) // holds one while the runs of dead nodes are seen to
 	for {
 		now := time.Now()
 		err := k.store.Heartbeat(ctx, k.opts.Node, now.Add(k.opts.Lease))
@@ -43,9 +43,9 @@ func (k *keeper) keepLease(ctx context.Context) {
 		if err == nil && !now.Before(trusted) {
 			// Beside the next sign of life: it may take long.
 			select {
-			case judging <- struct{}{}:
+			case k.judging <- struct{}{}:
 				judges.Go(func() {
-					defer func() { <-judging }()
+					defer func() { <-k.judging }()
 					k.recoverOthers(ctx, now)
 				})
 			default:
@@ -55,10 +55,17 @@ func (k *keeper) keepLease(ctx context.Context) {
 			return
 		}
 		k.noteStore(ctx, err, &k.state.leaseErr, "cannot renew the lease")
+		var again <-chan time.Time
+		if err == nil {
+			wait = newBackoff()
+		} else {
+			again = time.After(wait.pause())
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-again:
 		case <-k.renew:
 		}
 	}
@@ -176,7 +183,15 @@ const (
 // done when it is recorded.
 func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.WaitGroup) {
 	for wait := newBackoff(); ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+			return
+		case k.judging <- struct{}{}:
+		}
 		orphans, err := k.store.Orphans(ctx, k.opts.Node, time.Now(), maxOrphans)
+		if err != nil || ctx.Err() != nil {
+			<-k.judging
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -190,6 +205,7 @@ func (k *keeper) recoverOwn(ctx context.Context, services, recovering *sync.Wait
 		recovering.Add(1)
 		services.Go(func() {
 			defer recovering.Done()
+			defer func() { <-k.judging }()
 			defer close(recovered)
 			k.recoverUntilDone(ctx, orphans)
 			k.noteDead(orphans, false)

@@ -40,7 +40,7 @@ func (s *Scheduler) RunNow(ctx context.Context, id string, opts StartOptions) (R
 		return Run{}, invalid("args", "not a JSON value")
 	}
 	var run Run
-	for shift := time.Duration(0); ; shift += time.Microsecond {
+	for shift := time.Duration(0); ; shift -= time.Microsecond {
 		release := k.events.hold(id)
 		job, err := k.store.UpdateJob(ctx, id, func(job Job, active Active) (Job, []Run, error) {
 			if job.Quarantine != "" {
@@ -57,6 +57,9 @@ func (s *Scheduler) RunNow(ctx context.Context, id string, opts StartOptions) (R
 					id, ErrOverlap, active.Queued+active.Running, job.MaxInstances)
 			}
 			now := time.Now()
+			if job.firesAt(microseconds(now.Add(shift))) { // which gets a row of its own
+				shift -= time.Microsecond
+			}
 			run = newRun(&job, microseconds(now.Add(shift)), opts.Origin, now)
 			run.Actor, run.Args = opts.Actor, opts.Args
 			return job, []Run{run}, nil

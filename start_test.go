@@ -88,7 +88,16 @@ func TestRunNowAtTheSameInstant(t *testing.T) {
 		b.run("j")
 		b.run("j")
 		b.wait(time.Second)
-		b.wantRows("j", "succeeded 1m0s", "succeeded 1m0.000001s", "succeeded 1m0.000002s")
+		fires := map[time.Time]jobcenter.Origin{}
+		for _, run := range b.runs("j") {
+			fires[run.FireTime] = run.Origin
+			if apart := run.FireTime.Sub(begun().Add(time.Minute)).Abs(); run.State != jobcenter.RunSucceeded || apart > 5*time.Microsecond {
+				t.Errorf("row %s, want it next to the fire time", row(&run))
+			}
+		}
+		if len(fires) != 3 || fires[begun().Add(time.Minute)] != jobcenter.OriginSchedule {
+			t.Errorf("fire times and origins: %v, want 3, the minute itself that of the schedule", fires)
+		}
 	})
 }
 

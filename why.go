@@ -162,7 +162,7 @@ func (k *keeper) explainJob(job *Job, at, now time.Time, lang trigger.Lang) Expl
 	case !fires:
 		e.Before = previousFire(t, at)
 		e.Verdict, e.Text = VerdictNoFire, w.noFire
-		if _, _, closed := trigger.Closed(job.Trigger, just, at.Add(time.Microsecond)); closed > 0 {
+		if _, _, closed := trigger.Closed(job.trigger(), just, at.Add(time.Microsecond)); closed > 0 {
 			e.Verdict, e.Reason, e.Text = VerdictNotRun, ReasonCalendar, w.reasons[ReasonCalendar]
 			if at.After(now) {
 				e.Verdict = VerdictWillNot

@@ -35,8 +35,12 @@ const (
 	serverConns = 10
 	// serverIdle is for how long an idle one stays open, and serverLifetime
 	// for how long any does, so that they follow a server that has moved.
-	serverIdle     = 5 * time.Minute
+	serverIdle     = time.Minute
 	serverLifetime = 30 * time.Minute
+	// abandoned is for how long a server waits for the next statement of a
+	// transaction before it takes the program to be dead, and frees its locks:
+	// of a machine that is gone it may hear nothing more.
+	abandoned = 2 * time.Minute
 	// connectTimeout bounds how long it takes to find out that there is no server.
 	connectTimeout = 10 * time.Second
 	// answerTimeout is how long a server may keep silent in the middle of a
@@ -155,9 +159,10 @@ func (db *DB) InTx(ctx context.Context, work func(tx *sql.Tx) error) error {
 		}
 		return inTx(ctx, tx, work)
 	}
+	patience := time.Now().Add(answerTimeout)
 	for try := 1; ; try++ {
 		err := db.tryTx(ctx, work)
-		if try == txTries || !conflicts(err) {
+		if try == txTries || !conflicts(err) || time.Now().After(patience) {
 			return err
 		}
 		longest := min(time.Duration(try*try)*4*time.Millisecond, txPause)

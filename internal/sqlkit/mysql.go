@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -27,16 +26,14 @@ func openMySQL(ctx context.Context, text string) (*DB, error) {
 	}
 	return openServer(ctx, MySQL, name, func(patient bool) (*sql.DB, error) {
 		config := config.Clone()
-		wait := lockTimeout
 		if patient {
 			config.ReadTimeout, config.WriteTimeout = 0, 0
-			wait = 0
 		}
 		connector, err := mysql.NewConnector(config)
 		if err != nil {
 			return nil, errBadURL
 		}
-		return sql.OpenDB(mysqlConnector{connector, mysqlSession(int(wait.Seconds()))}), nil
+		return sql.OpenDB(mysqlConnector{connector, mysqlSession(patient)}), nil
 	})
 }
 
@@ -86,15 +83,14 @@ func mysqlConfig(u *url.URL) (*mysql.Config, error) {
 
 // mysqlSession are the statements that make a session the same whatever the
 // server's settings: no value is cut short in silence, and a transaction sees
-// what was committed before each of its statements. A lock is waited for so
-// many seconds; 0 leaves that to the server.
-func mysqlSession(lockWait int) []string {
+// what was committed before each of its statements.
+func mysqlSession(patient bool) []string {
 	session := []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 		"SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 	}
-	if lockWait > 0 {
-		session = append(session, "SET SESSION innodb_lock_wait_timeout = "+strconv.Itoa(lockWait))
+	if !patient {
+		session = append(session, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d, SESSION wait_timeout = %d", int(lockTimeout.Seconds()), int(abandoned.Seconds())))
 	}
 	return session
 }

@@ -69,18 +69,14 @@ func postgresConfig(given *pgx.ConnConfig, patient bool) *pgx.ConnConfig {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
-	settings := map[string]string{
-		"application_name":              "jobcenter",
-		"default_transaction_isolation": "read committed",
-		"lock_timeout":                  strconv.FormatInt(lockTimeout.Milliseconds(), 10),
+	settings := config.RuntimeParams
+	if settings["application_name"] == "" {
+		settings["application_name"] = "jobcenter"
 	}
-	if patient {
-		settings["lock_timeout"] = "0"
-	}
-	for name, value := range settings {
-		if _, ok := config.RuntimeParams[name]; !ok || name != "application_name" {
-			config.RuntimeParams[name] = value
-		}
+	settings["default_transaction_isolation"] = "read committed"
+	if !patient {
+		settings["lock_timeout"] = milliseconds(lockTimeout)
+		settings["idle_in_transaction_session_timeout"] = milliseconds(abandoned)
 	}
 	dial := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -92,6 +88,8 @@ func postgresConfig(given *pgx.ConnConfig, patient bool) *pgx.ConnConfig {
 	}
 	return config
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // promptConn is a connection on which no read or write waits for longer than
 // answerTimeout. pgx has no such bound of its own; its deadlines, by which it

@@ -136,15 +136,17 @@ func TestServerSessions(t *testing.T) {
 			url := newDatabase(t, variable)
 			db := open(t, url)
 			settings := map[string]string{
-				"SHOW transaction_isolation": "read committed",
-				"SHOW lock_timeout":          "10s",
-				"SHOW application_name":      "jobcenter",
+				"SHOW transaction_isolation":               "read committed",
+				"SHOW lock_timeout":                        "10s",
+				"SHOW application_name":                    "jobcenter",
+				"SHOW idle_in_transaction_session_timeout": "2min",
 			}
 			if db.Dialect == sqlkit.MySQL {
 				settings = map[string]string{
 					"SELECT @@sql_mode LIKE '%STRICT_ALL_TABLES%'": "1",
 					"SELECT @@collation_connection":                "utf8mb4_bin",
 					"SELECT @@innodb_lock_wait_timeout":            "10",
+					"SELECT @@session.wait_timeout":                "120",
 				}
 			}
 			for query, want := range settings {

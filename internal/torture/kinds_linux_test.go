@@ -98,14 +98,19 @@ func jobNumber(id string) int {
 	return number
 }
 
-// makeJobs makes jobs of all kinds in turn: half of them fire every second and
-// half every two; half at the same instant and half each at its own; from the
-// first fire time to the last.
-func makeJobs(n int, first, last time.Time) ([]*tortureJob, error) {
+// makeJobs makes jobs of all kinds in turn: half of them fire as often as it
+// says and half of them half as often; half at the same instant and half each
+// at its own; from the first fire time to the last. Few jobs are of each kind
+// alike.
+func makeJobs(n int, often time.Duration, first, last time.Time) ([]*tortureJob, error) {
 	var deck []*kind
 	all := kinds()
 	for i := range all {
-		for range all[i].share {
+		share := all[i].share
+		if n < 100 {
+			share = 1
+		}
+		for range share {
 			deck = append(deck, &all[i])
 		}
 	}
@@ -113,7 +118,7 @@ func makeJobs(n int, first, last time.Time) ([]*tortureJob, error) {
 	random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 	jobs := make([]*tortureJob, n)
 	for i := range jobs {
-		j := &tortureJob{number: i, kind: deck[i%len(deck)], every: time.Duration(1+i/len(deck)%2) * time.Second}
+		j := &tortureJob{number: i, kind: deck[i%len(deck)], every: time.Duration(1+i/len(deck)%2) * often}
 		start := first
 		if random.IntN(2) == 0 {
 			start = start.Add(time.Duration(random.Int64N(int64(j.every))))

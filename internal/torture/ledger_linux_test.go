@@ -701,7 +701,9 @@ func (l *ledger) limit(key string, k *limited) {
 func (l *ledger) carried(j *tortureJob, stored *jobcenter.Job, rows []*jobcenter.Run, histories map[int64]*history) {
 	var ended []*jobcenter.Run
 	for _, r := range rows {
-		if r.State.Final() && r.State != jobcenter.RunLost && r.Attempt > 0 {
+		// One without a node was stopped while it waited for another attempt:
+		// what the last one left was not recorded.
+		if r.State.Final() && r.State != jobcenter.RunLost && r.Attempt > 0 && r.Node != "" {
 			ended = append(ended, r)
 		}
 	}

@@ -27,6 +27,7 @@ type order struct {
 	Process    string // what no other process is called
 	Journal    string // path
 	Lease      time.Duration
+	Poll       time.Duration
 	Pool       int
 }
 
@@ -67,7 +68,7 @@ func schedule(o *order) error {
 	scheduler, err := jobcenter.New(jobcenter.Options{
 		Store: &journalStore{JobStore: store, journal: j}, Tasks: tasks(j, o.Process),
 		Executors: map[string]jobcenter.Executor{jobcenter.DefaultExecutor: pool},
-		Node:      o.Node, Lease: o.Lease, PollInterval: 200 * time.Millisecond, StopGrace: 300 * time.Millisecond, Logger: log,
+		Node:      o.Node, Lease: o.Lease, PollInterval: o.Poll, StopGrace: 300 * time.Millisecond, Logger: log,
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())

@@ -51,6 +51,7 @@ type schedulers struct {
 	folder string
 	store  string
 	lease  time.Duration
+	poll   time.Duration
 	pool   int
 	log    *os.File // what they say
 	slots  []*slot
@@ -69,7 +70,7 @@ func (s *schedulers) start(in *slot, node string) {
 	}
 	p.journal = p.name + ".journal"
 	text, err := json.Marshal(order{
-		Store: s.store, URL: in.url, Node: p.node, Process: p.name, Journal: filepath.Join(s.folder, p.journal), Lease: s.lease, Pool: s.pool,
+		Store: s.store, URL: in.url, Node: p.node, Process: p.name, Journal: filepath.Join(s.folder, p.journal), Lease: s.lease, Poll: s.poll, Pool: s.pool,
 	})
 	if err != nil {
 		panic(err)

@@ -86,7 +86,7 @@ func newMariaDB(t *testing.T, folder string) *server {
 		url: "mysql://jobcenter:jobcenter@%s/jobcenter",
 		prepare: func(s *server) error {
 			return errors.Join(
-				os.WriteFile(filepath.Join(s.folder, "setup.sql"), []byte(setup), 0o644), //nolint:gosec // the server is another user
+				os.WriteFile(filepath.Join(s.folder, "setup.sql"), []byte(setup), 0o644),
 				s.run(install, "--no-defaults", "--datadir="+filepath.Join(s.folder, "data"), "--skip-test-db", "--auth-root-authentication-method=socket"),
 			)
 		},
@@ -206,7 +206,7 @@ func (s *server) makeFolder() error {
 // freeAddress is one on which nobody listens.
 func freeAddress(ctx context.Context) (string, error) {
 	for {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports))) //nolint:gosec // no secret
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(ports)))
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err == nil {
 			return address, listener.Close()

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -25,6 +27,23 @@ type storeKind struct {
 	// newServer prepares a server whose data are in a folder. Nil for a store
 	// that is a file.
 	newServer func(t *testing.T, folder string) *server
+	// slow is for one that can do little: two jobs of each kind, which fire so
+	// many times less often. 0: as much as the others.
+	slow int
+	long time.Duration // for how long it is tortured
+}
+
+// often is how often most jobs fire; the others half as often.
+func (k *storeKind) often() time.Duration { return time.Duration(max(1, k.slow)) * time.Second }
+
+// parts are the times for which a store is tortured, each with new data: a slow
+// one would be ever slower with all rows of an hour.
+func (k *storeKind) parts(whole time.Duration) []time.Duration {
+	const part = time.Minute
+	if k.slow == 0 || whole <= part {
+		return []time.Duration{whole}
+	}
+	return slices.Repeat([]time.Duration{part}, int(whole/part))
 }
 
 // kindsOfStores are all of them.
@@ -34,7 +53,8 @@ func kindsOfStores() []storeKind {
 		{name: "postgresql", open: openSQL, newServer: newPostgres},
 		{name: "mariadb", open: openSQL, newServer: newMariaDB},
 		{name: "redis", open: openRedis, newServer: newRedis},
-		{name: "mongodb", open: openMongo, newServer: newFerret},
+		// The stand-in looks at every document whatever it is asked for.
+		{name: "mongodb", open: openMongo, newServer: newFerret, slow: 5},
 	}
 }
 

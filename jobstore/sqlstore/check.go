@@ -44,7 +44,7 @@ func tagsOf(dialect sqlkit.Dialect) string {
 	case sqlkit.Postgres:
 		return "SELECT jsonb_array_elements_text(j.tags::jsonb)"
 	case sqlkit.MySQL:
-		return "SELECT n.v FROM JSON_TABLE(j.tags, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n"
+		return "SELECT CAST(n.v AS BINARY) FROM JSON_TABLE(j.tags, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n"
 	default:
 		return "SELECT value FROM json_each(j.tags)"
 	}

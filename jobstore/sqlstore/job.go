@@ -173,7 +173,7 @@ func (s *Store) AddJobs(ctx context.Context, build func() ([]jobcenter.Job, erro
 		// Which of them it was is looked up afterwards: it is rarely asked.
 		var id string
 		if s.takenJob.QueryRowContext(ctx, jsonList(ids)).Scan(&id) == nil {
-			err = fmt.Errorf("%q: %w", id, err)
+			err = fmt.Errorf("job %q: %w", id, err)
 		}
 	}
 	return fmt.Errorf("sqlstore: add jobs: %w", err)
@@ -235,8 +235,11 @@ func (s *Store) insertJobs(ctx context.Context, tx transaction, jobs []jobcenter
 		}
 		given[job.ID] = true
 		row, err := jobValues(job, nil)
+		if err != nil && len(jobs) > 1 {
+			err = fmt.Errorf("job %q: %w", job.ID, err)
+		}
 		if err != nil {
-			return fmt.Errorf("%q: %w", job.ID, err)
+			return err
 		}
 		values = append(append(values, job.ID), row...)
 		if len(job.Tags) > 0 {

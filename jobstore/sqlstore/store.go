@@ -103,6 +103,9 @@ func New(ctx context.Context, db *sqlkit.DB, opts Options) (*Store, error) {
 
 // Close frees what the store holds; the database only if Open opened it.
 func (s *Store) Close() error {
+	if s.owned && s.db.Dialect != sqlkit.SQLite {
+		return s.db.Close() // its statements end with it; the server is not told of each
+	}
 	err := s.closeStatements()
 	if s.owned {
 		err = errors.Join(err, s.db.Close())

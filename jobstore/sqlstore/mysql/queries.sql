@@ -24,7 +24,10 @@ DELETE FROM jobcenter_job WHERE seq = ?;
 
 -- name: insert_tags
 INSERT INTO jobcenter_job_tag (job_seq, tag)
-SELECT DISTINCT j.seq, t.v FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n JOIN jobcenter_job j ON j.id = n.v JOIN JSON_TABLE(j.tags, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) t;
+SELECT DISTINCT j.seq, CAST(t.v AS BINARY)
+FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n
+JOIN jobcenter_job j ON j.id = n.v
+JOIN JSON_TABLE(j.tags, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) t;
 
 -- name: delete_tags
 DELETE FROM jobcenter_job_tag WHERE job_seq = ?;
@@ -76,7 +79,8 @@ WHERE j.due_at <= ?
 ORDER BY j.due_at, j.precedence, j.id LIMIT ? FOR UPDATE SKIP LOCKED;
 
 -- name: advance_jobs
-UPDATE jobcenter_job j JOIN (SELECT CAST(? AS SIGNED) AS seq, CAST(? AS SIGNED) AS next_fire_time, CAST(? AS SIGNED) AS previous_fire_time) n
+UPDATE jobcenter_job j JOIN
+(SELECT CAST(? AS SIGNED) AS seq, CAST(? AS SIGNED) AS next_fire_time, CAST(? AS SIGNED) AS previous_fire_time) n
 ON j.seq = n.seq
 SET j.next_fire_time = n.next_fire_time, j.previous_fire_time = n.previous_fire_time,
     j.due_at = CASE WHEN j.paused = 0 THEN n.next_fire_time WHEN n.next_fire_time IS NOT NULL THEN j.paused_until END;
@@ -170,7 +174,8 @@ WHERE executor = ? AND state = 'queued' AND waits = 1 AND not_before > ? ORDER B
 SELECT r.id, r.job_id, r.limit_key, r.precedence, r.turn, r.fire_time, r.seq
 FROM jobcenter_run r FORCE INDEX (jobcenter_run_queue) LEFT JOIN jobcenter_job j ON j.id = r.job_id
 WHERE r.executor = ? AND r.state = 'queued' AND r.waits = 0 AND (r.precedence, r.turn, r.fire_time, r.seq) > (?, ?, ?, ?)
-    AND CASE WHEN r.job_id IN (SELECT CAST(n.v AS BINARY) FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n) THEN 0 ELSE 1 END = 1
+    AND CASE WHEN r.job_id IN (SELECT CAST(n.v AS BINARY) FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n)
+        THEN 0 ELSE 1 END = 1
     AND (j.seq IS NULL OR j.task IN (SELECT CAST(n.v AS BINARY) FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n)
         AND (r.limit_key = '' OR unhex(md5(concat(r.limit_key, char(10), j.limits))) NOT IN (
             SELECT unhex(md5(n.v)) FROM JSON_TABLE(?, '$[*]' COLUMNS (v LONGTEXT PATH '$')) n)))
@@ -239,12 +244,18 @@ SELECT STRAIGHT_JOIN r.seq, r.id, r.job_id, r.fire_time, r.series, r.job_version
     r.node, r.limit_key, r.stop_by, r.actor, r.reason, r.message, r.args, r.result
 FROM (
     SELECT n.v AS job_id, greatest(
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'running' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'succeeded' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'failed' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'timed_out' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'stopped' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
-        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state) WHERE job_id = n.v AND state = 'lost' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807)) AS fire_time
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'running' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'succeeded' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'failed' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'timed_out' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'stopped' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807),
+        coalesce((SELECT fire_time FROM jobcenter_run FORCE INDEX (jobcenter_run_job_state)
+            WHERE job_id = n.v AND state = 'lost' ORDER BY fire_time DESC LIMIT 1), -9223372036854775807)) AS fire_time
     FROM JSON_TABLE(?, '$[*]' COLUMNS (v VARCHAR(128) PATH '$')) n
 ) latest JOIN jobcenter_run r FORCE INDEX (jobcenter_run_fire) ON r.job_id = latest.job_id AND r.fire_time = latest.fire_time
 WHERE r.state NOT IN ('queued', 'missed', 'skipped');

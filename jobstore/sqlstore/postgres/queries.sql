@@ -126,7 +126,8 @@ FROM jobcenter_run r WHERE r.id = ANY (ARRAY(SELECT jsonb_array_elements_text(?:
 SELECT id FROM jobcenter_run WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) ORDER BY id FOR UPDATE;
 
 -- name: take_runs
-SELECT id FROM jobcenter_run WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) AND state = 'queued' FOR UPDATE SKIP LOCKED;
+SELECT id FROM jobcenter_run
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) AND state = 'queued' FOR UPDATE SKIP LOCKED;
 
 -- name: replace_runs
 UPDATE jobcenter_run SET job_version = (n->>1)::bigint, last_fire_time = (n->>2)::bigint, fire_count = (n->>3)::bigint,
@@ -173,10 +174,12 @@ ON CONFLICT (limit_key) DO NOTHING;
 SELECT limit_key FROM jobcenter_limit_key WHERE limit_key = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb)));
 
 -- name: lock_keys
-SELECT limit_key FROM jobcenter_limit_key WHERE limit_key = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) ORDER BY limit_key FOR UPDATE;
+SELECT limit_key FROM jobcenter_limit_key
+WHERE limit_key = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) ORDER BY limit_key FOR UPDATE;
 
 -- name: take_keys
-SELECT limit_key FROM jobcenter_limit_key WHERE limit_key = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) FOR UPDATE SKIP LOCKED;
+SELECT limit_key FROM jobcenter_limit_key
+WHERE limit_key = ANY (ARRAY(SELECT jsonb_array_elements_text(?::jsonb))) FOR UPDATE SKIP LOCKED;
 
 -- name: running_of_key
 SELECT count(*) FROM jobcenter_run WHERE limit_key = ? AND limit_key <> '' AND state = 'running';

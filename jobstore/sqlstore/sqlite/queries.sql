@@ -125,7 +125,8 @@ SELECT r.id, r.job_id, r.limit_key, r.precedence, r.turn, r.fire_time, r.seq
 FROM jobcenter_run r INDEXED BY jobcenter_run_queue LEFT JOIN jobcenter_job j ON j.id = r.job_id
 WHERE r.executor = ? AND r.state = 'queued' AND r.waits = 0 AND (r.precedence, r.turn, r.fire_time, r.seq) > (?, ?, ?, ?)
     AND r.job_id NOT IN (SELECT value FROM json_each(?))
-    AND (j.seq IS NULL OR j.task IN (SELECT value FROM json_each(?)) AND r.limit_key || char(10) || j.limits NOT IN (SELECT value FROM json_each(?)))
+    AND (j.seq IS NULL OR j.task IN (SELECT value FROM json_each(?))
+        AND r.limit_key || char(10) || j.limits NOT IN (SELECT value FROM json_each(?)))
 ORDER BY r.precedence, r.turn, r.fire_time, r.seq LIMIT ?;
 
 -- name: count_queued
@@ -165,11 +166,16 @@ WHERE seq = ?;
 WITH latest (job_id, fire_time) AS (
     SELECT asked.value, max(
         coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state = 'running'), -9223372036854775807),
-        coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'succeeded'), -9223372036854775807),
-        coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'failed'), -9223372036854775807),
-        coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'timed_out'), -9223372036854775807),
-        coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'stopped'), -9223372036854775807),
-        coalesce((SELECT max(fire_time) FROM jobcenter_run WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'lost'), -9223372036854775807))
+        coalesce((SELECT max(fire_time) FROM jobcenter_run
+            WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'succeeded'), -9223372036854775807),
+        coalesce((SELECT max(fire_time) FROM jobcenter_run
+            WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'failed'), -9223372036854775807),
+        coalesce((SELECT max(fire_time) FROM jobcenter_run
+            WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'timed_out'), -9223372036854775807),
+        coalesce((SELECT max(fire_time) FROM jobcenter_run
+            WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'stopped'), -9223372036854775807),
+        coalesce((SELECT max(fire_time) FROM jobcenter_run
+            WHERE job_id = asked.value AND state NOT IN ('queued', 'running') AND state = 'lost'), -9223372036854775807))
     FROM json_each(?) asked
 )
 SELECT r.seq, r.id, r.job_id, r.fire_time, r.series, r.job_version, r.last_fire_time, r.fire_count, r.started_at, r.ended_at,
