@@ -251,13 +251,13 @@ func (s *Store) writeOutput(ctx context.Context, held map[string]*runDoc, ending
 		}).SetUpdate(bson.D{{Key: "$max", Value: bson.D{{Key: "out." + strconv.Itoa(a.number), Value: end}}}}))
 	}
 	for _, drop := range records.Drops {
-		if row := held[drop.RunID]; !holds(held, drop.RunID, drop.Attempt) || len(row.Out)+len(row.Told) == 0 {
+		if !holds(held, drop.RunID, drop.Attempt) {
 			continue
 		}
 		d := dropDoc{drop.RunID, int64(drop.Attempt), drop.From, drop.To}
 		if e := ending[drop.RunID]; e != nil {
-			e.drops = append(e.drops, d)
-		} else {
+			e.drops = append(e.drops, d) // also of what another process writes meanwhile
+		} else if row := held[drop.RunID]; len(row.Out)+len(row.Told) > 0 {
 			drops = append(drops, mongo.NewDeleteManyModel().SetFilter(d.filter()))
 		}
 	}
