@@ -50,17 +50,34 @@ func (k *keeper) queueAtStart(ctx context.Context, start time.Time) error {
 }
 
 func (k *keeper) queueOne(ctx context.Context, id string, start time.Time) error {
-	_, err := k.update(ctx, id, func(job Job, active Active, now time.Time) (Job, []Run, error) {
+	release := k.events.hold(id)
+	var rows []Run
+	job, err := k.store.UpdateJob(ctx, id, func(job Job, active Active) (Job, []Run, error) {
+		rows = nil
 		if !job.NextFireTime.Equal(AtStart()) || job.State() != JobActive {
 			return job, nil, nil // changed meanwhile
 		}
-		p := newPlanner(&job, now)
+		p := newPlanner(&job, time.Now())
 		p.candidate(start)
-		rows, _ := p.finish(active)
+		rows, _ = p.finish(active)
 		return job, rows, nil
 	})
-	if errors.Is(err, ErrJobNotFound) {
-		return nil
+	if err != nil {
+		release()
+		if errors.Is(err, ErrJobNotFound) {
+			return nil
+		}
+		return err
 	}
-	return err
+	if len(rows) > 0 {
+		// An earlier try whose answer was lost, or a scheduler that started at
+		// the same instant, may have written it.
+		if _, err := k.store.Run(ctx, rows[0].ID); errors.Is(err, ErrRunNotFound) {
+			rows = nil
+		}
+	}
+	job.Store = k.name
+	release(k.runEvents(&job, rows)...)
+	k.queued()
+	return nil
 }

@@ -174,16 +174,10 @@ func (records *Records) add(o *output, final bool) (retry time.Duration) {
 // writeAndTell writes records and publishes the ends. What follows from an end
 // in the store, such as the next run of the job, is told after it.
 func (r *recorder) writeAndTell(ctx context.Context, records Records, ends []*ending) bool {
-	if len(ends) == 0 {
-		return r.write(ctx, records)
-	}
 	jobs, events := r.keeper.endEvents(ends)
-	release := r.keeper.events.hold(jobs...)
-	if !r.write(ctx, records) {
-		release()
+	if !r.write(ctx, records, jobs, events) {
 		return false
 	}
-	release(events...)
 	if slices.ContainsFunc(ends, func(e *ending) bool { return e.run.State == RunQueued }) {
 		r.keeper.queued() // so that it knows when
 	}
@@ -207,12 +201,20 @@ func (k *keeper) endEvents(ends []*ending) (jobs []string, events []Event) {
 }
 
 // write tries until the store takes the records or ctx ends.
-func (r *recorder) write(ctx context.Context, records Records) bool {
+func (r *recorder) write(ctx context.Context, records Records, jobs []string, events []Event) bool {
 	if len(records.Output) == 0 && len(records.Drops) == 0 && len(records.Ends) == 0 {
 		return true
 	}
 	for wait := newBackoff(); ; {
+		// Kept back is what happens during the transaction only: what does while
+		// the store is down is older than these events.
+		release := r.keeper.events.hold(jobs...)
 		err := r.keeper.store.Record(ctx, records)
+		if err == nil {
+			release(events...)
+		} else {
+			release()
+		}
 		if err != nil && ctx.Err() != nil {
 			return false
 		}
