@@ -58,7 +58,10 @@ func (s *Scheduler) adjust(ctx context.Context, id string, set func(job *Job)) (
 		if fields = changedFields(&before, &job); len(fields) == 0 {
 			return before, nil, nil
 		}
-		job.Version, job.UpdatedAt = job.Version+1, microseconds(now)
+		job.Version++
+		if job.Quarantine == "" { // else the ledger is not settled up to now
+			job.UpdatedAt = microseconds(now)
+		}
 		return job, rows, nil
 	}, func(job *Job) []Event {
 		if len(fields) == 0 {

@@ -59,7 +59,7 @@ func (k *keeper) keepLease(ctx context.Context) {
 		if err == nil {
 			wait = newBackoff()
 		} else {
-			again = time.After(wait.pause())
+			again = time.After(min(wait.pause(), k.opts.Lease/10))
 		}
 		select {
 		case <-ctx.Done():
@@ -125,7 +125,7 @@ func (k *keeper) watchHeld(ctx context.Context) {
 		}
 		k.state.Lock()
 		mine := maps.Clone(k.state.running)
-		doubt := time.Now().Before(k.state.doubtUntil)
+		doubt := time.Now().Before(k.state.doubtUntil) || len(k.state.strays) > 0
 		k.state.Unlock()
 		if len(mine) == 0 && !doubt {
 			continue

@@ -19,7 +19,7 @@ type stray struct {
 func (k *keeper) doubt() {
 	k.state.Lock()
 	defer k.state.Unlock()
-	k.state.doubtUntil = time.Now().Add(2 * k.opts.Lease)
+	k.state.doubtUntil = time.Now().Add(2 * max(k.opts.Lease, k.opts.PollInterval))
 }
 
 // findStrays returns the runs among those that the store says are held here

@@ -1,0 +1,6 @@
+//go:build race
+
+package jobcenter_test
+
+// raceDetector says that tests are some ten times slower.
+const raceDetector = true
