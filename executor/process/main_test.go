@@ -5,6 +5,8 @@ package process_test
 import (
 	"maps"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/jobcenter-go/jobcenter/executor/process"
@@ -16,6 +18,11 @@ func TestMain(m *testing.M) {
 	process.Main(tasks)
 	if os.Getenv(process.AsProgram) != "" {
 		process.PlayProgram()
+	}
+	if signal.Ignored(syscall.SIGHUP) {
+		// As under nohup, which children would inherit. A signal that is handled
+		// here is back at its default in them.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(m.Run())
 }
